@@ -1,0 +1,195 @@
+"""What passes between stages: small frozen values, saved as ``artifact.json`` beside their files.
+
+A stage writes into a temporary folder that is renamed when it is whole, so that a killed run
+leaves either the old artifact or the new one, never half of one.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+
+from lepton_hw.errors import InputError, LeptonError
+
+FILE = "artifact.json"
+
+
+class Artifact(BaseModel):
+    """Base of what a stage returns: its key, the digests of its files, its figures.
+
+    `key` is the digest of everything that went in; `files` maps each path, relative to the
+    artifact's folder, to the SHA-256 of its content; `seconds` is what the stage took.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    stage: ClassVar[str] = ""
+
+    key: str = ""
+    seconds: float = 0.0
+    files: dict[str, str] = {}
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Where the artifact's files are."""
+        return self._folder
+
+    def path(self, name: str) -> Path:
+        """Absolute path of one of the artifact's files."""
+        return self._folder / name
+
+    @property
+    def digest(self) -> str:
+        """Digest of the content: of all fields but the time that it took."""
+        return digest(self.model_dump(mode="json", exclude={"seconds"}))
+
+
+A = TypeVar("A", bound=Artifact)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON-serialisable value, in hex."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """Relative path → SHA-256 of every file below `folder`, sorted."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != FILE)
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a file so that no reader ever sees half of it."""
+    with _disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(text)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def save(artifact: A, folder: Path, key: str, seconds: float) -> A:
+    """Completes the artifact with key and file digests and writes it into `folder`."""
+    whole = artifact.model_copy(
+        update={"key": key, "seconds": round(seconds, 3), "files": folder_digests(folder)}
+    )
+    whole._folder = folder
+    write_atomically(folder / FILE, whole.model_dump_json(indent=2) + "\n")
+    return whole
+
+
+def load(kind: type[A], folder: Path) -> A | None:
+    """The artifact in `folder`, or None where there is none of this kind and version."""
+    try:
+        artifact = kind.model_validate_json((folder / FILE).read_text())
+    except (OSError, ValidationError, UnicodeDecodeError):
+        return None
+    artifact._folder = folder
+    return artifact
+
+
+def unchanged(artifact: Artifact) -> bool:
+    """Whether every file of the artifact still is what it was when the stage ended."""
+    return all(
+        artifact.path(name).is_file() and file_digest(artifact.path(name)) == known
+        for name, known in artifact.files.items()
+    )
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise InputError(
+            f"the build folder {folder} cannot be written ({error.strerror})",
+            "a folder that you may write to",
+            "change its permissions or pass --build-dir",
+        ) from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _disk_full(folder) from None
+        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise InputError(
+                f"the build folder {folder} cannot be made ({error.strerror})",
+                "a folder that you may write to",
+                "pass another one with --build-dir",
+            ) from None
+        raise
+
+
+def _disk_full(folder: Path) -> LeptonError:
+    return InputError(
+        f"the disk that holds {folder} is full", "free space", "free some and run again"
+    )
+
+
+@contextlib.contextmanager
+def new_folder(final: Path) -> Iterator[Path]:
+    """A temporary folder beside `final`; takes its place when the block ends without an error."""
+    with _disk_errors(final.parent):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        for stale in final.parent.glob(f".{final.name}.tmp-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.tmp-"))
+        try:
+            yield folder
+            folder.chmod(0o755)
+            _take_place(folder, final)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def _take_place(folder: Path, final: Path) -> None:
+    if final.exists():
+        old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.tmp-"))
+        os.rename(final, old / "old")
+        os.rename(folder, final)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.rename(folder, final)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Holds the build folder for this process; a second one waits and is told who holds it.
+
+    The lock is the kernel's: it ends with the process, however that ends.
+    """
+    with _disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("a+")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            waiting(file.read().strip() or "another process")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        file.truncate()
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield

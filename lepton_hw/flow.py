@@ -1,0 +1,206 @@
+"""A flow as one frozen value, read from ``flows/<name>.toml``: what to build, never how or where.
+
+Holds data set, network, training recipe, folding goal and checks. The order of the stages is
+code (`lepton_hw.pipeline`), not configuration.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lepton_hw.errors import InputError
+from lepton_hw.toml_values import Values, read_toml
+
+ROOT = Path(__file__).resolve().parent.parent
+Positive = Annotated[int, Field(gt=0)]
+Bits = Annotated[int, Field(ge=1, le=8)]
+
+
+class Resize(Values):
+    """Bilinear resize to `width` × `height` pixels."""
+
+    op: Literal["resize"]
+    width: Positive
+    height: Positive
+
+
+class CenterCrop(Values):
+    """Cuts the middle `width` × `height` pixels."""
+
+    op: Literal["center_crop"]
+    width: Positive
+    height: Positive
+
+
+class RandomCrop(Values):
+    """Zero-pads by `padding` on each side, then cuts `width` × `height` at a random place."""
+
+    op: Literal["random_crop"]
+    width: Positive
+    height: Positive
+    padding: Annotated[int, Field(ge=0)] = 0
+
+
+class Flip(Values):
+    """Mirrors left-right with the given probability."""
+
+    op: Literal["flip"]
+    probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class Rotate(Values):
+    """Rotates by a random angle of at most `degrees` either way."""
+
+    op: Literal["rotate"]
+    degrees: Annotated[float, Field(gt=0, le=180)]
+
+
+class Brightness(Values):
+    """Multiplies by a random factor from 1 - `amount` to 1 + `amount`, clipped to 0..255."""
+
+    op: Literal["brightness"]
+    amount: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Denoise(Values):
+    """Median or Gaussian filter of odd `size` (pixels)."""
+
+    op: Literal["denoise"]
+    method: Literal["median", "gaussian"]
+    size: Annotated[int, Field(ge=3, le=15)] = 3
+
+
+class Normalise(Values):
+    """Codes = clip(round((pixel / 255 - mean) / std / scale), -128, 127) as INT8, per channel."""
+
+    op: Literal["normalise"]
+    mean: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
+    scale: Annotated[float, Field(gt=0)] = 1 / 32
+
+
+Step = Annotated[
+    Resize | CenterCrop | RandomCrop | Flip | Rotate | Brightness | Denoise | Normalise,
+    Field(discriminator="op"),
+]
+
+
+class Data(Values):
+    """The data set and what the host does to an image before the hardware's door.
+
+    `preprocess` runs on every image, on the board too, and is written into the input contract;
+    it must not be random. `augment` runs in training only.
+    """
+
+    set: str
+    path: str = ""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    shape: tuple[Positive, Positive, Positive] | None = None
+    classes: Annotated[int, Field(ge=2)] | None = None
+    preprocess: tuple[Step, ...] = ()
+    augment: tuple[Step, ...] = ()
+
+    @model_validator(mode="after")
+    def _preprocess_is_repeatable(self) -> "Data":
+        random = [s.op for s in self.preprocess if s.op in ("random_crop", "flip", "rotate")]
+        random += [s.op for s in self.preprocess if s.op == "brightness"]
+        if random:
+            raise ValueError(f"no random step in preprocess, move '{random[0]}' to augment")
+        return self
+
+
+class Model(Values):
+    """A network of `lepton_hw.models` by name, and its bit widths."""
+
+    name: str
+    weight_bits: Bits
+    act_bits: Bits
+    width: Annotated[float, Field(gt=0, le=4)] = 1.0
+
+
+class Train(Values):
+    """AdamW with a cosine schedule; everything is derived from `seed`."""
+
+    epochs: Positive
+    batch_size: Positive = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    seed: Annotated[int, Field(ge=0)] = 0
+    init: str = ""
+
+
+class Compile(Values):
+    """The folding goal: frames per second at the board's clock, or a FINN folding JSON."""
+
+    target_fps: Positive | None = None
+    folding: str | None = None
+
+    @model_validator(mode="after")
+    def _one_goal(self) -> "Compile":
+        if (self.target_fps is None) == (self.folding is None):
+            raise ValueError("exactly one of target_fps and folding")
+        return self
+
+
+class Check(Values):
+    """How much is proven: images through the RTL, and random vectors where no data set is."""
+
+    rtl_images: Positive = 360
+    random_vectors: Positive = 64
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Flow(Values):
+    """A whole flow. `model_file` stands for data, model and training in a bring-your-own build."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str = ""
+    data: Data | None = None
+    model: Model | None = None
+    train: Train | None = None
+    model_file: str | None = None
+    compile: Compile
+    check: Check = Check()
+
+    @model_validator(mode="after")
+    def _trained_or_given(self) -> "Flow":
+        parts = {"data": self.data, "model": self.model, "train": self.train}
+        if self.model_file is None:
+            missing = [name for name, part in parts.items() if part is None]
+            if missing:
+                raise ValueError(f"the table [{missing[0]}], or model_file for a finished model")
+        elif any(part is not None for part in parts.values()):
+            raise ValueError("either model_file or the tables data, model and train")
+        return self
+
+
+def flow_dirs() -> list[Path]:
+    """Folders searched for flow files: the working folder's first, then the project's own."""
+    return [path for path in (Path("flows"), ROOT / "flows") if path.is_dir()]
+
+
+def known_flows() -> list[str]:
+    """Names of all flow files, sorted."""
+    return sorted({file.stem for folder in flow_dirs() for file in folder.glob("*.toml")})
+
+
+def load_flow(name: str) -> Flow:
+    """Reads a flow by name or by the path of its file; raises `InputError`."""
+    path = Path(name)
+    if path.suffix != ".toml":
+        files = [folder / f"{name}.toml" for folder in flow_dirs()]
+        path = next((file for file in files if file.is_file()), path)
+    if not path.is_file():
+        raise InputError(
+            f"there is no flow '{name}'",
+            f"one of {', '.join(known_flows())}",
+            "pass one of these, or the path of a flow file",
+        )
+    flow = read_toml(path, Flow)
+    if flow.name != path.stem:
+        raise InputError(
+            f"{path}: key 'name' is '{flow.name}'", f"'{path.stem}', as the file", "rename one"
+        )
+    return flow
