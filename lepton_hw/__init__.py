@@ -1,4 +1,4 @@
-"""lepton_hw: from a quantised CNN in Brevitas to an FPGA design proven bit-exact, without vendor tools.
+"""From a quantised CNN in Brevitas to an FPGA design proven bit-exact, without vendor tools.
 
 This file holds the version and nothing else; importing the package is always cheap.
 """

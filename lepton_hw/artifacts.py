@@ -83,7 +83,7 @@ def write_atomically(path: Path, text: str) -> None:
         try:
             with os.fdopen(handle, "w") as file:
                 file.write(text)
-            os.replace(name, path)
+            Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -165,11 +165,11 @@ def new_folder(final: Path) -> Iterator[Path]:
 def _take_place(folder: Path, final: Path) -> None:
     if final.exists():
         old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.tmp-"))
-        os.rename(final, old / "old")
-        os.rename(folder, final)
+        final.rename(old / "old")
+        folder.rename(final)
         shutil.rmtree(old, ignore_errors=True)
     else:
-        os.rename(folder, final)
+        folder.rename(final)
 
 
 @contextlib.contextmanager

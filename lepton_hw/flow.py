@@ -103,10 +103,9 @@ class Data(Values):
 
     @model_validator(mode="after")
     def _preprocess_is_repeatable(self) -> "Data":
-        random = [s.op for s in self.preprocess if s.op in ("random_crop", "flip", "rotate")]
-        random += [s.op for s in self.preprocess if s.op == "brightness"]
-        if random:
-            raise ValueError(f"no random step in preprocess, move '{random[0]}' to augment")
+        for step in self.preprocess:
+            if isinstance(step, RandomCrop | Flip | Rotate | Brightness):
+                raise ValueError(f"no random step in preprocess, move '{step.op}' to augment")
         return self
 
 
