@@ -1,0 +1,80 @@
+# Sets up the environment and runs the project's commands. `make help` lists them.
+#
+# The environment (.venv) is rebuilt when requirements.lock or pyproject.toml changes; otherwise
+# every target starts at once. Which build of torch is installed is pip's choice: by default the
+# CUDA build on Linux. For the much smaller CPU build, set PIP_EXTRA_INDEX_URL (or the same key in
+# pip.conf) to the address that PyTorch's "Get started" page gives for CPU, before the first
+# `make`: pip prefers 2.13.0+cpu to 2.13.0, and both satisfy the lock.
+
+VENV := .venv
+STAMP := $(VENV)/.stamp
+RUN := $(VENV)/bin
+# finn-plus 1.6.1 pins brevitas 0.13.0 and an older setuptools, which clash with torch 2.13; what
+# it really needs stands in requirements.in, so it is installed without its own pins.
+FINN := finn-plus==1.6.1
+# The first that is Python 3.11 or newer; the stack is tested on 3.11. Override: make PYTHON=...
+AT_LEAST := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3.11 python3; do \
+	$$p -c "$(AT_LEAST)" 2>/dev/null && { echo $$p; break; }; done)
+# What `make test` runs: make test TESTS=tests/unit
+TESTS ?=
+
+.PHONY: help demo test check clean lock tools
+
+help:
+	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"
+	@echo "make test    the whole test suite (TESTS=path for a part)"
+	@echo "make check   ruff and mypy"
+	@echo "make clean   delete build/ and caches; the environment stays"
+	@echo "make lock    resolve requirements.in again and write requirements.lock"
+
+demo: tools $(STAMP)
+	@$(RUN)/lepton build digits_cnn --board pynq_z2
+
+test: tools $(STAMP)
+	@$(RUN)/python -m pytest $(TESTS)
+
+check: $(STAMP)
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+
+clean:
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+tools:
+	@for tool in g++ perl; do command -v $$tool >/dev/null || { \
+		echo "$$tool was not found; expected g++, make and perl, which Verilator needs;" \
+			"install them (Debian, Ubuntu: apt install g++ make perl)." >&2; exit 1; }; done
+
+# The stamp is written last and removed first: an install that was killed, or that failed, leaves
+# none, and the next one starts from an empty environment.
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { \
+		echo "No Python 3.11 was found; expected python3.11, or python3 of 3.11 or newer, on PATH;" \
+			"install it (Debian 12: apt install python3 python3-venv) or run make" \
+			"PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@$(PYTHON) -c "$(AT_LEAST)" || { \
+		echo "$(PYTHON) is older than 3.11, or does not run; expected Python 3.11 or newer;" \
+			"run make PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@test -e $(STAMP) || $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) could not make an environment; expected its venv module to work;" \
+			"install it (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@rm -f $(STAMP)
+	@echo "Installing the pinned stack into $(VENV) (minutes, and gigabytes with CUDA) ..."
+	@{ $(RUN)/python -m pip install -q -r requirements.lock && \
+	   $(RUN)/python -m pip install -q --no-deps $(FINN) && \
+	   $(RUN)/python -m pip install -q --no-deps --no-build-isolation -e . ; } || { \
+		echo "The packages could not be installed (pip's reason is above); expected access to a" \
+			"package index and free disk space; run make again." >&2; exit 1; }
+	@touch $(STAMP)
+
+# finn-plus stays out of the lock (it would refuse it), CUDA's own packages too (torch pins them),
+# and so do local versions such as +cpu.
+lock:
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install -q -r requirements.in -e .
+	@{ sed -n '/^#/p' requirements.lock; \
+	   build/lock/bin/python -m pip freeze --all --exclude-editable \
+	   | grep -v -E '^(pip|wheel|triton|cuda-|nvidia-)' | sed 's/+[a-z0-9.]*$$//'; } > build/lock/new
+	@mv build/lock/new requirements.lock && rm -rf build/lock
