@@ -1,0 +1,4 @@
+"""The only package that imports finn: runs its real steps and turns their result into plain values.
+
+Nothing here simulates, synthesises or talks to a vendor tool.
+"""

@@ -1,0 +1,78 @@
+"""Whether a design fits a board by FINN's estimates, and if not, which folding would.
+
+Estimates only; the truth comes from synthesis.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from lepton_hw.board import Board
+from lepton_hw.compiler.graph import Kernel
+from lepton_hw.errors import StageError
+
+
+@dataclass(frozen=True)
+class Use:
+    """LUT, 36-kbit BRAM, URAM and DSP that a design needs, by FINN's estimates."""
+
+    lut: int
+    bram36: int
+    uram: int
+    dsp: int
+
+
+def total(kernels: Iterable[Kernel]) -> Use:
+    """Sum over all kernels; two 18-kbit BRAMs make one of 36."""
+    many = list(kernels)
+    return Use(
+        lut=sum(kernel.lut for kernel in many),
+        bram36=-(-sum(kernel.bram18 for kernel in many) // 2),
+        uram=sum(kernel.uram for kernel in many),
+        dsp=sum(kernel.dsp for kernel in many),
+    )
+
+
+def overflow(use: Use, board: Board) -> tuple[str, int, int] | None:
+    """(resource, demand, supply) of the resource that is over by the largest factor, or None."""
+    rows = [
+        (name, getattr(use, name), getattr(board.resources, name))
+        for name in ("lut", "bram36", "uram", "dsp")
+    ]
+    over = [row for row in rows if row[1] > row[2]]
+    return max(over, key=lambda row: row[1] / max(row[2], 1), default=None)
+
+
+def require_fit(
+    use: Use, board: Board, target_fps: int | None, use_at: Callable[[int], Use]
+) -> None:
+    """Raises `StageError` if the design is too large; the remedy names a folding that fits.
+
+    Args:
+        use: what the design needs.
+        board: the supply.
+        target_fps: the goal that led to it, None for a folding file.
+        use_at: estimates the design at another target, in frames per second.
+    """
+    over = overflow(use, board)
+    if over is None:
+        return
+    resource, demand, supply = over
+    remedy = "choose a larger board or a smaller network"
+    fitting = _largest_fitting(board, target_fps or 1 << 20, use_at)
+    if fitting is not None:
+        remedy = f"lower compile.target_fps to about {fitting}, which fits by FINN's estimate"
+    raise StageError(
+        f"the design needs {demand:,} {resource.upper()} by FINN's estimate, "
+        f"{demand - supply:,} more than the {board.title} has",
+        f"at most {supply:,}",
+        remedy,
+    )
+
+
+def _largest_fitting(board: Board, start: int, use_at: Callable[[int], Use]) -> int | None:
+    fps = start // 2
+    while fps >= 1:
+        if overflow(use_at(fps), board) is None:
+            return fps
+        fps //= 2
+    return None

@@ -1,0 +1,141 @@
+"""Runs FINN's own build steps in order, and two small ones of ours between them.
+
+FINN's steps are called, never copied; a failure in one becomes a single sentence.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+from lepton_hw.board import Board
+from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
+from lepton_hw.errors import LeptonError, StageError
+
+#: FIFO between every two kernels, in beats; up to 33 FINN builds it from shift registers (SRLs).
+FIFO_DEPTH = 32
+#: FINN's bound on SIMD x weight bits of one PE; its own examples use the same value for CNNs.
+MAX_WEIGHT_WIDTH = 10_000
+
+FRONT = ("step_qonnx_to_finn", "step_tidy_up", "step_streamline")
+FOLD = (
+    "step_target_fps_parallelization",
+    "step_apply_folding_config",
+    "step_minimize_bit_width",
+)
+REPORT = ("step_generate_estimate_reports",)
+
+
+class FinnSteps:
+    """FINN's steps with one configuration; each takes a model and returns the next one."""
+
+    def __init__(
+        self,
+        board: Board,
+        workdir: Path,
+        log: Path,
+        target_fps: int | None,
+        folding: Path | None,
+    ) -> None:
+        import finn.builder.build_dataflow_config as finn_config
+        import finn.builder.build_dataflow_steps as finn_steps
+
+        self._steps = finn_steps
+        self._log = log
+        self._part = board.part
+        self.config = finn_config.DataflowBuildConfig(
+            output_dir=str(workdir),
+            synth_clk_period_ns=board.clock_ns,
+            generate_outputs=[finn_config.DataflowOutputType.ESTIMATE_REPORTS],
+            board=board.finn_board,
+            shell_flow_type=finn_config.ShellFlowType.VIVADO_ZYNQ,
+            target_fps=target_fps,
+            folding_config_file=folding,
+            standalone_thresholds=True,
+            mvau_wwidth_max=MAX_WEIGHT_WIDTH,
+            auto_fifo_strategy=finn_config.AutoFIFOSizingMethod.FORCE_MINIMAL_FIFOS,
+        )
+
+    def run(self, names: tuple[str, ...], model: ModelWrapper) -> ModelWrapper:
+        """Runs the named FINN steps."""
+        for name in names:
+            model = self._one(name, model, lambda m, n=name: getattr(self._steps, n)(m, self.config))
+        return model
+
+    def front(self, model: ModelWrapper) -> tuple[ModelWrapper, HostTail]:
+        """From QONNX to a streamlined integer graph, without what the host does at its end."""
+        model = self.run(FRONT, model)
+        return cut_host_tail(model)
+
+    def specialize(self, model: ModelWrapper) -> ModelWrapper:
+        """Chooses RTL for every layer that has it; FINN alone would take HLS below 4 bits."""
+        for node in model.graph.node:
+            if node.op_type in ("MVAU", "VVAU"):
+                getCustomOp(node).set_nodeattr("preferred_impl_style", "rtl")
+        _ternary_as_int2(model)
+        return self.run(("step_specialize_layers",), model)
+
+    def fold(self, model: ModelWrapper) -> ModelWrapper:
+        """Sets PE and SIMD, then minimises bit widths."""
+        return self.run(FOLD, model)
+
+    def generate(self, model: ModelWrapper) -> ModelWrapper:
+        """Writes FINN's estimate reports, inserts width converters and FIFOs, writes the RTL."""
+        model = self.run(REPORT, model)
+        for node in model.graph.node:
+            op = getCustomOp(node)
+            op.set_nodeattr("inFIFODepths", [FIFO_DEPTH] * len(op.get_nodeattr("inFIFODepths")))
+            op.set_nodeattr("outFIFODepths", [FIFO_DEPTH] * len(op.get_nodeattr("outFIFODepths")))
+        model = self.run(("step_set_fifo_depths",), model)
+        for node in model.graph.node:
+            getCustomOp(node).set_nodeattr("exec_mode", "cppsim")
+        return model
+
+    def _one(
+        self, name: str, model: ModelWrapper, step: Callable[[ModelWrapper], Any]
+    ) -> ModelWrapper:
+        print(f"=== {name} ===", flush=True)
+        try:
+            return step(model)
+        except LeptonError:
+            raise
+        except Exception as error:
+            import traceback
+
+            traceback.print_exc()
+            raise StageError(
+                f"FINN's {name} failed{_at_node(model, error)}: {_first_line(error)}",
+                "a graph that FINN can compile",
+                f"read {self._log}, which holds FINN's own messages, and change that layer",
+            ) from error
+
+
+def _ternary_as_int2(model: ModelWrapper) -> None:
+    """Calls narrow 2-bit weights INT2, so that FINN sees that they are narrow.
+
+    FINN's DSP48E1 kernel needs weights above the type's minimum; TERNARY's minimum is -1 itself.
+    """
+    from qonnx.core.datatype import DataType
+
+    for node in model.graph.node:
+        if node.op_type != "MVAU":
+            continue
+        op = getCustomOp(node)
+        if op.get_nodeattr("weightDataType") == "TERNARY":
+            op.set_nodeattr("weightDataType", "INT2")
+            model.set_tensor_datatype(node.input[1], DataType["INT2"])
+
+
+def _at_node(model: ModelWrapper, error: Exception) -> str:
+    """The node that FINN's message names, if it names one."""
+    text = str(error)
+    named = [n for n in model.graph.node if n.name and n.name in text]
+    longest = max(named, key=lambda n: len(n.name), default=None)
+    return f" at {longest.name} ({longest.op_type})" if longest is not None else ""
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".")

@@ -1,0 +1,66 @@
+"""Says, layer by layer, what has no RTL yet; a graph that passes here becomes a design.
+
+Only reads the graph.
+"""
+
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+
+from lepton_hw.errors import StageError
+
+HARDWARE = "finn.custom_op.fpgadataflow"
+
+
+def require_mapped(model: ModelWrapper) -> None:
+    """After conversion: every node but a layout change at the input must be a hardware layer."""
+    inputs = {value.name for value in model.graph.input}
+    for node in model.graph.node:
+        if node.domain.startswith(HARDWARE):
+            continue
+        if node.op_type == "Transpose" and node.input[0] in inputs:
+            continue  # NCHW to NHWC: the contract's layout, done by whoever sends the image
+        raise StageError(
+            f"layer {node.name} ({node.op_type}) has no hardware implementation in FINN",
+            "convolutions, fully connected layers, quantised activations and pooling",
+            "replace or requantise that layer"
+            + (", or fold its scale into a quantiser" if node.op_type in ("Mul", "Add") else ""),
+        )
+
+
+def require_rtl(model: ModelWrapper) -> None:
+    """After specialisation: no layer may have fallen back to HLS, which needs Vitis."""
+    without = [node for node in model.graph.node if not node.op_type.endswith("_rtl")]
+    if without:
+        first = without[0]
+        others = sorted({node.op_type.removesuffix("_hls") for node in without})
+        raise StageError(
+            f"layer {first.name.replace('_hls', '')} "
+            f"({first.op_type.removesuffix('_hls')}, {_types(first)}) "
+            f"has no RTL implementation; operators without one in this network: "
+            f"{', '.join(others)}",
+            "layers that FINN can build from RTL",
+            "use 2 to 8 bits, strides instead of pooling, and no branches",
+        )
+
+
+def require_static_weights(model: ModelWrapper) -> None:
+    """Weights must be constants that the design holds itself."""
+    for node in model.graph.node:
+        op = getCustomOp(node)
+        if "mem_mode" not in op.get_nodeattr_types():
+            continue
+        mode = op.get_nodeattr("mem_mode")
+        if mode not in ("internal_decoupled", "internal_embedded"):
+            raise StageError(
+                f"layer {node.name} has mem_mode '{mode}'",
+                "internal_decoupled or internal_embedded",
+                "change it in the folding file",
+            )
+
+
+def _types(node: object) -> str:
+    op = getCustomOp(node)
+    types = [op.get_input_datatype(0).name]
+    if node.op_type.startswith(("MVAU", "VVAU")):  # type: ignore[attr-defined]
+        types.append(op.get_input_datatype(1).name + " weights")
+    return ", ".join(types)
