@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from lepton_hw.errors import InputError, LeptonError
+from lepton_hw.errors import InputError
 
 FILE = "artifact.json"
 
@@ -119,17 +119,24 @@ def unchanged(artifact: Artifact) -> bool:
 
 @contextlib.contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turns what the disk refuses below `folder` into a sentence; other errors pass unchanged."""
     try:
         yield
-    except PermissionError as error:
-        raise InputError(
-            f"the build folder {folder} cannot be written ({error.strerror})",
-            "a folder that you may write to",
-            "change its permissions or pass --build-dir",
-        ) from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _disk_full(folder) from None
+            raise InputError(
+                f"the disk that holds {error.filename or folder} is full",
+                "free space",
+                "free some and run again",
+            ) from None
+        if not _concerns(error, folder):
+            raise
+        if isinstance(error, PermissionError):
+            raise InputError(
+                f"the build folder {folder} cannot be written ({error.strerror})",
+                "a folder that you may write to",
+                "change its permissions or pass --build-dir",
+            ) from None
         if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise InputError(
                 f"the build folder {folder} cannot be made ({error.strerror})",
@@ -139,10 +146,12 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         raise
 
 
-def _disk_full(folder: Path) -> LeptonError:
-    return InputError(
-        f"the disk that holds {folder} is full", "free space", "free some and run again"
-    )
+def _concerns(error: OSError, folder: Path) -> bool:
+    """Whether the error is about the build folder, and not about a file that a stage reads."""
+    if error.filename is None:
+        return True
+    path, folder = Path(str(error.filename)).absolute(), folder.absolute()
+    return path.is_relative_to(folder) or folder.is_relative_to(path)
 
 
 @contextlib.contextmanager

@@ -6,10 +6,11 @@ It never fills in, converts or guesses a value.
 """
 
 import difflib
+import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -21,7 +22,7 @@ MAX_BYTES = 1 << 20  # a flow or a board is a page of values; anything larger is
 class Values(BaseModel):
     """Base of everything read from a file: frozen, strict about types, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def _megahertz(value: Any) -> Any:
@@ -43,22 +44,34 @@ V = TypeVar("V", bound=Values)
 def read_toml(path: Path, kind: type[V]) -> V:
     """Returns the file as a `kind`; raises `InputError` for anything that is not exactly that."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror})", "a readable TOML file", "check the path"
         ) from None
     if len(raw) > MAX_BYTES:
         raise InputError(
-            f"{path} has {len(raw):,} bytes", f"at most {MAX_BYTES:,}", "pass a flow or board file"
+            f"{path} is too large for a page of values",
+            f"at most {MAX_BYTES:,} bytes",
+            "pass a flow or board file",
         )
     try:
         text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8 text (byte {error.start})", "a TOML file", "check the path"
+        ) from None
+    try:
         table = tomllib.loads(text)
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text", "a TOML file", "check the path") from None
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(path, text, str(error)) from None
+    except (ValueError, RecursionError):  # a number of 5,000 digits, 1,000 brackets
+        raise InputError(
+            f"{path} holds a number or a nesting that is too large to read",
+            "a page of plain values",
+            "correct the file",
+        ) from None
     return validate(table, kind, str(path))
 
 
@@ -68,7 +81,9 @@ def validate(table: dict[str, Any], kind: type[V], where: str) -> V:
     try:
         return kind.model_validate(_tuples(table))
     except ValidationError as error:
-        raise _value_error(where, kind, error.errors()[0]) from None
+        # A misspelt key is both unknown and missing: the unknown one is what the user sees.
+        mistakes = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise _value_error(where, table, kind, mistakes[0]) from None
 
 
 def _tuples(value: Any) -> Any:
@@ -80,48 +95,131 @@ def _tuples(value: Any) -> Any:
 
 
 def _syntax_error(path: Path, text: str, message: str) -> InputError:
-    place = re.search(r"line (\d+)", message)
-    line = text.splitlines()[int(place[1]) - 1].strip() if place and text else ""
-    number = f" line {place[1]}" if place else ""
-    if "overwrite" in message or "twice" in message or "already" in message:
-        key = line.strip("[] ").split("=")[0].strip()
+    reason, _, place = message.partition(" (at ")
+    number = re.search(r"line (\d+)", place)
+    line = text.splitlines()[int(number[1]) - 1].strip() if number else "end of file"
+    where = f"{path} line {number[1]}" if number else str(path)
+    if re.search(r"overwrite|twice|already|Duplicate", reason):
+        named = re.search(r"key '(.+)'$", reason)
+        key = named[1] if named else re.split(r"[\]=]", line.lstrip("["))[0].strip()
         return InputError(
-            f"{path}{number}: key '{key}' stands twice ({line})",
+            f"{where}: key '{key}' stands twice ({_short(line)})",
             "each key once",
             "delete one of the two",
         )
-    return InputError(f"{path}{number}: {line or 'end of file'}", "valid TOML", message.lower())
+    column = re.search(r"column \d+", place)
+    spot = column[0] if column else "the end"
+    reason = reason[0].lower() + reason[1:]
+    return InputError(f"{where}: {_short(line)}", "valid TOML", f"correct {spot} ({reason})")
 
 
-def _value_error(where: str, kind: type[Values], first: Any) -> InputError:
-    key = ".".join(str(part) for part in first["loc"]) or "the file"
-    if first["type"] == "missing":
-        return InputError(f"{where}: key '{key}' is missing", "every required key", f"add '{key}'")
-    if first["type"] == "extra_forbidden":
-        known = _keys_beside(kind, first["loc"])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        remedy = f"did you mean '{near[0]}'?" if near else "remove it"
+def _value_error(where: str, table: dict[str, Any], kind: type[Values], mistake: Any) -> InputError:
+    """One sentence for one mistake as pydantic describes it."""
+    kind_of, value, parts = mistake["type"], mistake["input"], _path(table, mistake["loc"])
+    context = mistake.get("ctx", {})
+    if kind_of.startswith("union_tag"):  # the key that says which of several tables this is
+        parts = [*parts, context["discriminator"].strip("'")]
+        value = context.get("tag")
+        kind_of = "missing" if kind_of == "union_tag_not_found" else kind_of
+    key = _dotted(parts)
+    if kind_of == "missing" and isinstance(parts[-1], int):
+        short = _dotted(parts[:-1])
         return InputError(
-            f"{where}: key '{key}' = {first['input']!r} is unknown",
-            f"one of {', '.join(known)}",
-            remedy.rstrip("?"),
+            f"{where}: key '{short}' is {_shown(value)}", f"{parts[-1] + 1} values", "add the rest"
         )
-    expected = first["msg"]
+    if kind_of == "missing":
+        return InputError(f"{where}: key '{key}' is missing", "every required key", f"add '{key}'")
+    if kind_of == "extra_forbidden":
+        known = _keys_beside(kind, mistake["loc"])
+        near = difflib.get_close_matches(str(parts[-1]), known, n=1)
+        return InputError(
+            f"{where}: key '{key}' = {_shown(value)} is unknown",
+            f"one of {', '.join(known)}",
+            f"rename it if you mean '{near[0]}'" if near else "remove it",
+        )
+    expected = _expectation(kind_of, mistake["msg"], context)
+    if kind_of == "value_error" and isinstance(value, dict):  # the table, not one value in it
+        table_name = f"table [{key}]" if parts else "the file"
+        keys = ", ".join(value) or "no keys"
+        return InputError(f"{where}: {table_name} has {keys}", expected, "change its keys")
+    return InputError(f"{where}: key '{key}' is {_shown(value)}", expected, "correct the value")
+
+
+def _expectation(kind_of: str, message: str, context: dict[str, Any]) -> str:
+    """What would have been right, in TOML's words instead of Python's."""
+    plain = {
+        "int_type": "an integer",
+        "float_type": "a number",
+        "string_type": "text in quotes",
+        "bool_type": "true or false",
+        "tuple_type": "a list in [ ]",
+        "model_type": "a table of keys",
+        "model_attributes_type": "a table of keys",
+    }
+    if kind_of in plain:
+        return plain[kind_of]
+    if kind_of == "union_tag_invalid":
+        return f"one of {context['expected_tags']}"
+    if kind_of == "string_pattern_mismatch":
+        return f"text of the form {context['pattern']}"
+    expected = message
     for noise in ("Value error, ", "Input should be ", "Assertion failed, "):
         expected = expected.removeprefix(noise)
-    return InputError(f"{where}: key '{key}' is {first['input']!r}", expected, "correct the value")
+    return f"a number {expected}" if expected.startswith(("greater", "less")) else expected
+
+
+def _path(table: dict[str, Any], location: tuple[Any, ...]) -> list[str | int]:
+    """The location as it stands in the file: without the names of pydantic's alternatives."""
+    parts: list[str | int] = []
+    here: Any = table
+    for count, part in enumerate(location, 1):
+        known = range(len(here)) if isinstance(here, list | tuple) else here
+        if isinstance(known, dict | range) and part in known:
+            here = here[part]
+        elif count < len(location):
+            continue
+        parts.append(part)
+    return parts
+
+
+def _dotted(parts: list[str | int]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".")
+
+
+def _shown(value: Any) -> str:
+    """The value as it would stand in the file, shortened."""
+    return _short(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _short(text: str) -> str:
+    words = " ".join(text.split())
+    text = "".join(character if character.isprintable() else "\ufffd" for character in words)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _keys_beside(kind: type[Values], location: tuple[Any, ...]) -> list[str]:
     """The keys allowed in the table in which an unknown key was found."""
     here: Any = kind
     for part in location[:-1]:
-        field = getattr(here, "model_fields", {}).get(part)
-        if field is None:
-            return []
-        options = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        models = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+        fields = getattr(here, "model_fields", {})
+        if part in fields:
+            models = _models(fields[part].annotation)
+        elif isinstance(part, str):  # the tag that chose one of several tables
+            models = [each for each in models if part in _tags(each)] or models
         if not models:
             return []
         here = models[0]
     return sorted(here.model_fields)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """All models that occur in a type, such as those of ``tuple[A | B, ...] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for each in get_args(annotation) for model in _models(each)]
+
+
+def _tags(model: type[BaseModel]) -> list[Any]:
+    """The values that the model's literal fields may have."""
+    return [tag for field in model.model_fields.values() for tag in get_args(field.annotation)]

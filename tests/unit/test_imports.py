@@ -126,5 +126,5 @@ def test_plain_values_and_the_command_line_start_light(name: str) -> None:
         "heavy = {'torch', 'brevitas', 'finn', 'qonnx', 'onnx', 'onnxruntime', 'sklearn'}\n"
         "print(' '.join(sorted(heavy & set(sys.modules))))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == ([], "")

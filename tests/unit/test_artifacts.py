@@ -1,0 +1,224 @@
+"""Artifacts: written whole or not at all, one writer at a time, and noticed when they change."""
+
+import errno
+import multiprocessing as mp
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lepton_hw import artifacts
+from lepton_hw.artifacts import Artifact, load, locked, new_folder, save, unchanged
+from lepton_hw.errors import InputError
+
+
+class Thing(Artifact):
+    stage = "thing"
+    size: int
+
+
+def make(folder: Path, text: str = "content", seconds: float = 1.0) -> Thing:
+    with new_folder(folder) as new:
+        (new / "sub").mkdir()
+        (new / "sub" / "file.txt").write_text(text)
+        save(Thing(size=3), new, key="abc", seconds=seconds)
+    artifact = load(Thing, folder)
+    assert artifact is not None
+    return artifact
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    artifact = make(tmp_path / "thing")
+    assert (artifact.key, artifact.size, artifact.seconds) == ("abc", 3, 1.0)
+    assert list(artifact.files) == ["sub/file.txt"]
+    assert artifact.folder == tmp_path / "thing"
+    assert artifact.path("sub/file.txt").read_text() == "content"
+    assert unchanged(artifact)
+
+
+def test_the_digest_follows_content_and_not_time(tmp_path: Path) -> None:
+    first = make(tmp_path / "a", seconds=1.0).digest
+    assert make(tmp_path / "b", seconds=2.0).digest == first
+    assert make(tmp_path / "c", text="other").digest != first
+
+
+def test_a_value_has_one_digest() -> None:
+    assert artifacts.digest({"a": 1, "b": (1, 2)}) == artifacts.digest({"b": [1, 2], "a": 1})
+    assert artifacts.digest({"a": 1}) != artifacts.digest({"a": 2})
+
+
+@pytest.mark.parametrize("harm", ["changed", "deleted"])
+def test_a_harmed_file_is_noticed(tmp_path: Path, harm: str) -> None:
+    artifact = make(tmp_path / "thing")
+    file = artifact.path("sub/file.txt")
+    file.write_text("tampered") if harm == "changed" else file.unlink()
+    assert not unchanged(artifact)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"key": "a", "size": "many"}', '{"key": "a", "size": 1, "new": 2}']
+)
+def test_what_is_no_artifact_is_none(tmp_path: Path, text: str) -> None:
+    assert load(Thing, tmp_path) is None
+    (tmp_path / artifacts.FILE).write_text(text)
+    assert load(Thing, tmp_path) is None
+
+
+@pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt])
+def test_a_broken_run_leaves_the_old_and_no_traces(
+    tmp_path: Path, interruption: type[BaseException]
+) -> None:
+    make(tmp_path / "thing", text="old")
+    with pytest.raises(interruption), new_folder(tmp_path / "thing") as new:
+        (new / "half.txt").write_text("half")
+        raise interruption
+    old = load(Thing, tmp_path / "thing")
+    assert old is not None
+    assert unchanged(old)
+    assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+
+
+def test_a_broken_first_run_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "build" / "thing"):
+        raise KeyboardInterrupt
+    assert list((tmp_path / "build").iterdir()) == []
+
+
+def test_a_second_run_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    make(tmp_path / "thing", text="old")
+    assert make(tmp_path / "thing", text="new").path("sub/file.txt").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+
+
+def test_the_rest_of_a_killed_run_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".thing.tmp-killed" / "sub").mkdir(parents=True)
+    make(tmp_path / "thing")
+    assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+
+
+def test_a_file_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "value.json"
+    artifacts.write_atomically(path, "old")
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            artifacts.write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    artifacts.write_atomically(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "thing", text="old")
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdopen", full)
+        with pytest.raises(InputError) as error:
+            make(tmp_path / "thing", text="new")
+    assert re.fullmatch(
+        rf"the disk that holds {re.escape(str(tmp_path))}\S* is full; expected free space; "
+        r"free some and run again\.",
+        str(error.value),
+    )
+    old = load(Thing, tmp_path / "thing")
+    assert old is not None
+    assert unchanged(old)
+    assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+
+
+def test_a_real_full_device_is_one_sentence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="is full; expected free space; free some and run again"),
+        new_folder(tmp_path / "thing"),
+        Path("/dev/full").open("w") as file,
+    ):
+        file.write("x" * 100_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_build_folder_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "x"))
+
+    monkeypatch.setattr(artifacts.tempfile, "mkdtemp", refused)  # root may write everywhere
+    with pytest.raises(InputError) as error, new_folder(tmp_path / "thing"):
+        pass
+    assert str(error.value) == (
+        f"the build folder {tmp_path} cannot be written (Permission denied); expected a folder "
+        "that you may write to; change its permissions or pass --build-dir."
+    )
+
+
+def test_an_error_about_something_else_stays_what_it_is(tmp_path: Path) -> None:
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/data/image.png")
+    with pytest.raises(PermissionError), new_folder(tmp_path / "thing"):
+        raise refused
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "build").write_text("a file")
+    with pytest.raises(InputError) as error, locked(tmp_path / "build", print):
+        pass
+    assert "cannot be made (File exists)" in str(error.value)
+    assert "pass another one with --build-dir" in str(error.value)
+
+
+def _hold(folder: Path, held: Any, release: Any) -> None:
+    with locked(folder, lambda _: None):
+        held.set()
+        release.wait(60)
+
+
+def test_a_second_build_waits_and_is_told_who_holds_it(tmp_path: Path) -> None:
+    context = mp.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path, held, release))
+    holder.start()
+    assert held.wait(60)
+    told: list[str] = []
+
+    def waiting(who: str) -> None:
+        told.append(who)
+        release.set()  # only now can the lock be had: the wait below is real
+
+    with locked(tmp_path, waiting):
+        holder.join(60)
+        assert holder.exitcode == 0
+    assert told == [f"process {holder.pid} on {os.uname().nodename}"]
+
+
+def test_a_free_lock_is_taken_at_once(tmp_path: Path) -> None:
+    told: list[str] = []
+    for _ in range(2):
+        with locked(tmp_path, told.append):
+            pass
+    assert told == []
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    context = mp.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path, held, release))
+    holder.start()
+    assert held.wait(60)
+    holder.kill()
+    holder.join(60)
+    told: list[str] = []
+    with locked(tmp_path, told.append):
+        pass
+    assert told == []

@@ -1,0 +1,66 @@
+"""The flow files, how a flow is found, and what a flow may leave out."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from lepton_hw.errors import InputError
+from lepton_hw.flow import ROOT, Check, Compile, Data, Flow, Model, Train, known_flows, load_flow
+
+FILES = sorted((ROOT / "flows").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_flow_reads_and_says_what_it_is(file: Path) -> None:
+    flow = load_flow(file.stem)
+    assert flow.title
+    assert file.read_text().startswith("# ")
+
+
+def test_the_demo_is_a_four_bit_network_checked_on_all_test_images() -> None:
+    flow = load_flow("digits_cnn")
+    assert flow.data is not None
+    assert flow.model is not None
+    assert (flow.data.set, flow.model.name) == ("digits", "cnn_small")
+    assert (flow.model.weight_bits, flow.model.act_bits) == (4, 4)
+    assert flow.check.rtl_images == 360
+
+
+def test_an_unknown_flow_lists_the_known() -> None:
+    with pytest.raises(InputError) as error:
+        load_flow("digit_cnn")
+    assert str(error.value) == (
+        f"there is no flow 'digit_cnn'; expected one of {', '.join(known_flows())}; "
+        "pass one of these, or the path of a flow file."
+    )
+
+
+def test_the_name_is_that_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text((ROOT / "flows" / "digits_cnn.toml").read_text())
+    with pytest.raises(InputError, match="key 'name' is 'digits_cnn'; expected 'other', as the"):
+        load_flow(str(file))
+
+
+def test_a_finished_model_needs_no_training() -> None:
+    flow = Flow(name="mine", model_file="model.onnx", compile=Compile(target_fps=100))
+    assert flow.train is None
+    assert flow.check == Check(rtl_images=360, random_vectors=64, seed=0)
+
+
+def test_a_finished_model_and_training_exclude_each_other() -> None:
+    parts = {
+        "data": Data(set="digits"),
+        "model": Model(name="tfc", weight_bits=2, act_bits=2),
+        "train": Train(epochs=1),
+    }
+    Flow(name="mine", compile=Compile(target_fps=1), **parts)
+    with pytest.raises(ValidationError, match="either model_file or the tables"):
+        Flow(name="mine", compile=Compile(target_fps=1), model_file="model.onnx", **parts)
+
+
+def test_a_flow_cannot_be_changed() -> None:
+    flow = load_flow("digits_cnn")
+    with pytest.raises(ValidationError, match="frozen"):
+        flow.name = "other"  # type: ignore[misc]
