@@ -1,0 +1,90 @@
+"""The one verb that all executors share, and the check of what goes in.
+
+An executor never converts, rounds or rescales what it is given.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_hw.contract import InputContract
+from lepton_hw.errors import InputError
+
+Codes = NDArray[np.int64]
+
+
+class Executor(ABC):
+    """Something that computes the network on integer codes; `name` appears in reports."""
+
+    name: str = ""
+
+    def __init__(self, contract: InputContract) -> None:
+        self.contract = contract
+
+    def infer(self, codes: NDArray[Any]) -> Codes:
+        """Integer codes (N, *contract.input.shape) → output codes int64 (N, *output shape).
+
+        Raises `InputError` where `codes` is not what the contract says.
+        """
+        checked = check_codes(codes, self.contract)
+        outputs = self._infer(checked)
+        return outputs.reshape(len(checked), *self.contract.output.shape)
+
+    @abstractmethod
+    def _infer(self, codes: Codes) -> Codes:
+        """The same for codes that have been checked."""
+
+
+def check_codes(codes: NDArray[Any], contract: InputContract) -> Codes:
+    """The codes as int64, if they are whole numbers in range and of the contract's shape."""
+    door = contract.input
+    codes = np.asarray(codes)
+    if codes.ndim != len(door.shape) + 1 or codes.shape[1:] != door.shape:
+        raise InputError(
+            f"input of shape {codes.shape}",
+            f"(N, {', '.join(str(size) for size in door.shape)}) in {door.layout} order",
+            "give one array of frames",
+        )
+    if np.issubdtype(codes.dtype, np.floating):
+        if np.isnan(codes).any():
+            raise InputError("the input holds NaN", f"{door.dtype} codes", "repair the input")
+        raise InputError(
+            f"input of type {codes.dtype}",
+            f"integer codes of {door.dtype}",
+            "quantise first, as the input contract says",
+        )
+    if not np.issubdtype(codes.dtype, np.integer):
+        raise InputError(f"input of type {codes.dtype}", "integer codes", "convert the input")
+    low, high = integer_range(door.dtype)
+    if codes.size and (codes.min() < low or codes.max() > high):
+        wrong = np.argwhere((codes < low) | (codes > high))[0]
+        index = tuple(int(i) for i in wrong)
+        raise InputError(
+            f"input code {index} is {codes[index]}",
+            f"{low} to {high} ({door.dtype})",
+            "apply the steps of the input contract",
+        )
+    return codes.astype(np.int64)
+
+
+def integer_range(dtype: str) -> tuple[int, int]:
+    """Smallest and largest value of a FINN integer datatype (its values need not be all)."""
+    special = {"BIPOLAR": (-1, 1), "TERNARY": (-1, 1), "BINARY": (0, 1)}
+    if dtype in special:
+        return special[dtype]
+    match = re.fullmatch(r"(U?)INT([1-9][0-9]?)", dtype)
+    if match is None:
+        raise InputError(f"datatype '{dtype}'", "an integer datatype", "correct the contract")
+    bits = int(match[2])
+    return (0, (1 << bits) - 1) if match[1] else (-(1 << bits - 1), (1 << bits - 1) - 1)
+
+
+def to_codes(outputs: NDArray[Any], scale: float, bias: float = 0.0) -> tuple[Codes, float]:
+    """Real outputs (scale × code + bias) as codes, with the largest distance from a whole one."""
+    exact = (outputs.astype(np.float64) - bias) / scale
+    codes = np.rint(exact)
+    residual = float(np.abs(exact - codes).max()) if codes.size else 0.0
+    return codes.astype(np.int64), residual

@@ -1,0 +1,26 @@
+"""A small CNN for images of about 8×8 pixels, such as scikit-learn's digits.
+
+Strides in place of max-pooling, which FINN has no RTL for; the last convolution covers the
+whole image, so that nothing has to be flattened.
+"""
+
+from torch import nn
+
+from lepton_hw.flow import Model
+from lepton_hw.models.layers import Bits, channels, conv, activation, conv_block
+from lepton_hw.models.network import Network
+
+
+def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
+    """conv 3×3, conv 3×3 stride 2, convolution over what is left, dense."""
+    height, width, depth = shape
+    bits = Bits(model.weight_bits, model.act_bits)
+    first, second, third = (channels(base, model.width) for base in (16, 32, 32))
+    rest = ((height + 1) // 2, (width + 1) // 2)
+    features = nn.Sequential(
+        *conv_block(depth, first, 3, bits, padding=1, padded_next=True),
+        *conv_block(first, second, 3, bits, stride=2, padding=1),
+        conv(second, third, rest, bits),
+        nn.BatchNorm2d(third),
+    )
+    return Network(features, nn.Sequential(activation(bits), nn.Flatten()), third, classes, bits)

@@ -1,0 +1,119 @@
+"""The quantised building blocks, made so that FINN can streamline them to integers.
+
+Convolution without bias, batch normalisation, then a quantised activation; one scale a tensor
+everywhere. Batch normalisation and scales become thresholds, so only integers are left.
+"""
+
+from dataclasses import dataclass
+
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear, QuantReLU
+from brevitas.quant import (
+    Int8ActPerTensorFloat,
+    Int8WeightPerTensorFloat,
+    SignedBinaryActPerTensorConst,
+    SignedBinaryWeightPerTensorConst,
+    Uint8ActPerTensorFloat,
+)
+from torch import nn
+
+#: Training batches from which the first activation scales are taken (see `training.calibrate`).
+CALIBRATION_BATCHES = 20
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Bit widths of weights and activations; 1 bit is bipolar (-1, +1) as in BNN-PYNQ."""
+
+    weight: int
+    act: int
+
+
+class _TernaryWeight(Int8WeightPerTensorFloat):  # type: ignore[misc]
+    """2-bit narrow weights (-1, 0, +1), scaled by the mean magnitude instead of the largest.
+
+    With the largest as scale most weights round to 0 (cf. Li et al., "Ternary Weight Networks",
+    2016, whose threshold is 0.7 of the mean magnitude; here 0.5 of `1.5 × mean` comes near).
+    """
+
+    bit_width = 2
+    scaling_stats_op = "ave"
+
+
+def _weights(bits: int) -> dict[str, object]:
+    if bits == 1:
+        return {"weight_quant": SignedBinaryWeightPerTensorConst}
+    if bits == 2:
+        return {"weight_quant": _TernaryWeight}
+    # Narrow range (-7..7 at 4 bits): the DSP48E1 multiplier of FINN's RTL needs it.
+    return {
+        "weight_quant": Int8WeightPerTensorFloat,
+        "weight_bit_width": bits,
+        "weight_narrow_range": True,
+    }
+
+
+def conv(
+    inputs: int,
+    outputs: int,
+    kernel: int | tuple[int, int],
+    bits: Bits,
+    stride: int = 1,
+    padding: int | tuple[int, int] = 0,
+    groups: int = 1,
+) -> QuantConv2d:
+    """A convolution without bias."""
+    return QuantConv2d(
+        inputs, outputs, kernel, stride=stride, padding=padding, groups=groups, bias=False,
+        **_weights(bits.weight),
+    )  # fmt: skip
+
+
+def dense(inputs: int, outputs: int, bits: Bits) -> QuantLinear:
+    """A dense layer without bias."""
+    return QuantLinear(inputs, outputs, bias=False, **_weights(bits.weight))
+
+
+def activation(bits: Bits, padded: bool = False) -> nn.Module:
+    """A quantised activation: unsigned after ReLU, or bipolar at 1 bit.
+
+    Before a zero-padded layer 1 bit means (0, 1): a bipolar tensor has no zero to pad with.
+    """
+    if bits.act == 1 and not padded:
+        return QuantIdentity(act_quant=SignedBinaryActPerTensorConst)
+    return QuantReLU(
+        act_quant=Uint8ActPerTensorFloat,
+        bit_width=bits.act,
+        collect_stats_steps=CALIBRATION_BATCHES,
+    )
+
+
+def signed_activation(bits: Bits) -> nn.Module:
+    """A signed quantiser without ReLU, to bring the branches of a sum to one scale."""
+    return QuantIdentity(
+        act_quant=Int8ActPerTensorFloat,
+        bit_width=max(bits.act, 2),
+        collect_stats_steps=CALIBRATION_BATCHES,
+    )
+
+
+def conv_block(  # noqa: PLR0913 – the parameters of a convolution
+    inputs: int,
+    outputs: int,
+    kernel: int | tuple[int, int],
+    bits: Bits,
+    stride: int = 1,
+    padding: int | tuple[int, int] = 0,
+    groups: int = 1,
+    padded_next: bool = False,
+) -> list[nn.Module]:
+    """Convolution, batch normalisation, activation."""
+    return [
+        conv(inputs, outputs, kernel, bits, stride, padding, groups),
+        nn.BatchNorm2d(outputs),
+        activation(bits, padded_next),
+    ]
+
+
+def channels(base: int, width: float) -> int:
+    """`base` channels times the width multiplier, a multiple of 4 so that it folds well."""
+    return max(4, round(base * width / 4) * 4)

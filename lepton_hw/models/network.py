@@ -1,0 +1,53 @@
+"""The shape that all networks share: features, then one dense head whose sums are the output.
+
+The input is a float tensor of integer codes as they stand at the hardware's door; there is no
+input quantiser and no division by 255, since batch normalisation absorbs any scale.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from lepton_hw.models.layers import QuantLinear, dense
+
+if TYPE_CHECKING:
+    from lepton_hw.models.layers import Bits
+
+
+class Network(nn.Module):  # type: ignore[misc]  # torch ships no types that strict mode accepts
+    """`features` must end in a flat quantised activation, `last`; the head has no bias.
+
+    So every output is ``scale × integer``, with one scale: that of `last` times that of the
+    head's weights. `flat` says that the input is (N, features) rather than (N, C, H, W).
+    """
+
+    def __init__(
+        self,
+        features: nn.Module,
+        last: nn.Module,
+        inputs: int,
+        classes: int,
+        bits: "Bits",
+        flat: bool = False,
+    ) -> None:
+        super().__init__()
+        self.features, self.last, self.flat = features, last, flat
+        self.head: QuantLinear = dense(inputs, classes, bits)
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        """Float tensor of integer codes, (N, C, H, W) or (N, features) → outputs (N, classes)."""
+        return self.head(self.last(self.features(codes)))
+
+    def output_scale(self) -> float:
+        """The real value of one step of an output code."""
+        with torch.no_grad():
+            return float(self.head.weight_quant.scale()) * float(self.last[0].act_quant.scale())
+
+
+def door(codes: Any, flat: bool) -> torch.Tensor:
+    """Integer codes (N, H, W, C) or (N, features) → the float tensor that a network takes."""
+    tensor = torch.as_tensor(codes).to(torch.float32)
+    if flat:
+        return tensor.reshape(len(tensor), -1)
+    return tensor.permute(0, 3, 1, 2).contiguous()

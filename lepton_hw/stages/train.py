@@ -1,0 +1,168 @@
+"""Flow → trained weights, with metrics on the held-out set.
+
+Deterministic by seed on a CPU. Never exports and never compiles.
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lepton_hw.artifacts import Artifact, digest, file_digest
+from lepton_hw.board import Board
+from lepton_hw.data import load
+from lepton_hw.data.dataset import Dataset
+from lepton_hw.errors import InputError
+from lepton_hw.flow import Flow
+from lepton_hw.progress import SILENT, Progress
+from lepton_hw.training.metrics import Metrics, metrics
+
+WEIGHTS = "weights.pt"
+
+
+class Trained(Artifact):
+    """``weights.pt`` (a state_dict) and what it is worth on the held-out set.
+
+    `input_shape` is (H, W, C) at the door; `history` has loss and accuracy of each epoch.
+    """
+
+    stage: ClassVar[str] = "train"
+
+    metrics: Metrics
+    history: tuple[dict[str, float], ...]
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    parameters: int
+
+
+def run(  # noqa: PLR0913 – a stage's arguments, and where the training goes on and runs
+    flow: Flow,
+    board: Board,
+    workdir: Path,
+    progress: Progress = SILENT,
+    checkpoints: Path | None = None,
+    device: str = "cpu",
+) -> Trained:
+    """Trains the network of the flow and writes ``weights.pt`` into `workdir`.
+
+    `checkpoints` is a folder that outlives a killed run; without one nothing can be resumed.
+    Raises `InputError` for a bad recipe or data, `StageError` where training diverges.
+    """
+    import torch
+
+    from lepton_hw.training.loop import Trainer
+
+    if flow.data is None or flow.model is None or flow.train is None:
+        raise InputError(
+            f"flow '{flow.name}' starts from a finished model",
+            "the tables [data], [model] and [train]",
+            "start at the export stage",
+        )
+    _check_device(device)
+    dataset = load(flow.data, progress)
+    torch.manual_seed(flow.train.seed)
+    network = build_network(flow, dataset)
+    if flow.train.init:
+        _start_from(network, Path(flow.train.init), progress)
+    trainer = Trainer(
+        network,
+        dataset,
+        flow.data,
+        flow.train,
+        checkpoints or workdir / "checkpoints",
+        recipe_key(flow, device),
+        device,
+    )
+    trainer.run(progress)
+    network.cpu()
+    trainer.device = "cpu"
+    predicted = trainer.predict(trainer.test_codes)
+    torch.save(network.state_dict(), workdir / WEIGHTS)
+    trainer.forget()
+    return Trained(
+        metrics=metrics(dataset.test_labels, predicted, dataset.classes),
+        history=tuple(trainer.history),
+        classes=dataset.classes,
+        input_shape=door_shape(flow, dataset),
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
+
+
+def recipe_key(flow: Flow, device: str) -> str:
+    """Digest of all that a training depends on; a checkpoint of another one is ignored."""
+    assert flow.data and flow.model and flow.train
+    init = Path(flow.train.init) if flow.train.init else None
+    return digest(
+        {
+            "data": flow.data.model_dump(mode="json"),
+            "model": flow.model.model_dump(mode="json"),
+            "train": flow.train.model_dump(mode="json"),
+            "init": file_digest(init) if init and init.is_file() else "",
+            "device": device,
+        }
+    )
+
+
+def door_shape(flow: Flow, dataset: Dataset) -> tuple[int, int, int]:
+    """(H, W, C) of an image after the host's steps."""
+    from lepton_hw.data.preprocess import prepare
+
+    assert flow.data
+    height, width, channels = prepare(dataset.test_images[:1], flow.data.preprocess).shape[1:]
+    return height, width, channels
+
+
+def build_network(flow: Flow, dataset: Dataset) -> Any:
+    """The untrained network of the flow for this data set."""
+    from lepton_hw import models
+
+    assert flow.model
+    return models.build(flow.model, door_shape(flow, dataset), len(dataset.classes))
+
+
+def load_weights(path: Path) -> dict[str, Any]:
+    """A state_dict from a file; raises `InputError` for anything else. Runs no code from it."""
+    import pickle
+
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{path} cannot be read as weights ({str(error).splitlines()[0][:100]})",
+            "a weights.pt of an earlier training",
+            "check the path",
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise InputError(f"{path} holds no state_dict", "a weights.pt", "check the path")
+    return state
+
+
+def _start_from(network: Any, path: Path, progress: Progress) -> None:
+    """Takes over earlier weights; the head stays new where the number of classes differs."""
+    state = load_weights(path)
+    own = network.state_dict()
+    if all(state[k].shape == own[k].shape for k in own if k in state and k.startswith("head.")):
+        head_differs = False
+    else:
+        head_differs = True
+        state = {k: v for k, v in state.items() if not k.startswith("head.")}
+        progress.say(f"{path}: other classes, the head starts anew")
+    body = {k for k in own if not (head_differs and k.startswith("head."))}
+    wrong = sorted(k for k in body if k not in state or state[k].shape != own[k].shape)
+    wrong += sorted(set(state) - body)
+    if wrong:
+        raise InputError(
+            f"{path} does not fit the network (first difference: {wrong[0]})",
+            "weights of the same network, bit widths and width",
+            "correct train.init or [model]",
+        )
+    network.load_state_dict(state, strict=False)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda without a usable GPU", "a CUDA device", "use --device cpu")
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"device '{device}'", "cpu or cuda", "correct --device")
