@@ -152,7 +152,11 @@ class Check(Values):
 
 
 class Flow(Values):
-    """A whole flow. `model_file` stands for data, model and training in a bring-your-own build."""
+    """A whole flow. `model_file` stands for data, model and training in a bring-your-own build.
+
+    `input_type` and `input_scale` say which integers such a model takes, where its file does not:
+    a code c stands for ``input_scale * c``.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str = ""
@@ -160,6 +164,8 @@ class Flow(Values):
     model: Model | None = None
     train: Train | None = None
     model_file: str | None = None
+    input_type: str = ""
+    input_scale: Annotated[float, Field(gt=0)] = 1.0
     compile: Compile
     check: Check = Check()
 

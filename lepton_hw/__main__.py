@@ -1,0 +1,5 @@
+"""``python -m lepton_hw`` is ``lepton``."""
+
+from lepton_hw.cli import main
+
+main()

@@ -1,0 +1,63 @@
+"""The certificate: the one claim "bit-exact", as a value that a machine can check.
+
+Written to ``certificate.json``; computes nothing.
+"""
+
+from pydantic import BaseModel, ConfigDict
+
+from lepton_hw.contract import InputContract
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Agreement(_Frozen):
+    """How many frames an executor ran, and in how many of them any output integer differed."""
+
+    vectors: int
+    mismatches: int
+
+
+class Divergence(_Frozen):
+    """The first place where two executors differ.
+
+    `layer` is the first layer whose output differs while its inputs agree; `frame` the vector;
+    `index` the position in that layer's output; `expected` and `got` the two integers.
+    """
+
+    executor: str
+    reference: str
+    layer: str
+    op: str
+    frame: int
+    index: tuple[int, ...]
+    expected: int
+    got: int | None
+
+    def sentence(self) -> str:
+        """What was found, in words."""
+        got = "nothing" if self.got is None else self.got
+        place = "[" + ", ".join(str(n) for n in self.index) + "]"
+        return (
+            f"{self.executor} and {self.reference} first differ in vector {self.frame} at the "
+            f"output of layer {self.layer} ({self.op}), element {place}: "
+            f"{self.executor} has {got}"
+        )
+
+
+class Certificate(_Frozen):
+    """See the design's section on the certificate for the meaning of the fields.
+
+    `reference` names the executor that the others are compared with; `cycles_per_frame` is the
+    steady state measured in RTL; `digests` are SHA-256 of model, RTL and vectors.
+    """
+
+    exact: bool
+    reference: str
+    executors: dict[str, Agreement]
+    first_divergence: Divergence | None
+    cycles_per_frame: int
+    digests: dict[str, str]
+    input_contract: InputContract
+    versions: dict[str, str]

@@ -1,0 +1,158 @@
+"""The verbs of ``lepton``: one a stage, `build` for all of them, `doctor` for what is installed."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lepton_hw import __version__
+from lepton_hw.artifacts import Artifact
+from lepton_hw.board import Board, known_boards, load_board
+from lepton_hw.cli.screen import Screen, table
+from lepton_hw.cli.summary import summary
+from lepton_hw.errors import InputError
+from lepton_hw.flow import Compile, Flow, known_flows, load_flow
+from lepton_hw.pipeline import STAGES, Options, build, build_folder
+from lepton_hw.progress import SILENT
+from lepton_hw.toml_values import validate
+
+DEFAULT_FPS = 10_000
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From a quantised CNN in Brevitas to an FPGA design proven bit-exact.",
+)
+
+FlowName = Annotated[str, typer.Argument(help="a flow's name, or the path of its file")]
+MaybeFlow = Annotated[str, typer.Argument(help="a flow's name or file; not with --model")]
+BoardName = Annotated[str, typer.Option("--board", "-b", help="a board's name or file")]
+BuildDir = Annotated[Path, typer.Option(help="where artifacts go")]
+Device = Annotated[str, typer.Option(help="cpu or cuda, for training")]
+AsJson = Annotated[bool, typer.Option("--json", help="print results as JSON")]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+DEFAULT_BUILD = Path("build")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"lepton {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("build")
+def build_command(  # noqa: PLR0913 – each is an option of the command line
+    flow: MaybeFlow = "",
+    board: BoardName = "",
+    to: Annotated[str, typer.Option(help=f"last stage: {', '.join(STAGES)}")] = "report",
+    model: Annotated[str, typer.Option(help="a finished QONNX file instead of a flow")] = "",
+    input_type: Annotated[str, typer.Option(help="integers that --model takes, e.g. INT8")] = "",
+    input_scale: Annotated[float, typer.Option(help="real value of one input step")] = 1.0,
+    target_fps: Annotated[int | None, typer.Option(help="frames a second to fold for")] = None,
+    folding: Annotated[str | None, typer.Option(help="a FINN folding JSON")] = None,
+    device: Device = "cpu",
+    build_dir: BuildDir = DEFAULT_BUILD,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Build a flow, or a finished model, for a board, up to a stage."""
+    if bool(flow) == bool(model):
+        raise InputError(
+            "both a flow and --model" if flow else "neither a flow nor --model",
+            f"one of them; flows: {', '.join(known_flows())}",
+            "for instance 'lepton build digits_cnn --board BOARD'",
+        )
+    value = load_flow(flow) if flow else _model_flow(model, input_type, input_scale)
+    if target_fps is not None or folding is not None:
+        goal = {"target_fps": target_fps, "folding": folding}
+        value = value.model_copy(update={"compile": validate(goal, Compile, "command line")})
+    _build(value, _board(board), Options(build_dir, device, to), as_json)
+
+
+def _stage_command(stage: str, text: str) -> None:
+    def command(
+        flow: FlowName,
+        board: BoardName = "",
+        device: Device = "cpu",
+        build_dir: BuildDir = DEFAULT_BUILD,
+        as_json: AsJson = False,
+        debug: Debug = False,
+    ) -> None:
+        _build(load_flow(flow), _board(board), Options(build_dir, device, stage), as_json)
+
+    command.__doc__ = text
+    app.command(stage)(command)
+
+
+_stage_command("train", "Train the network of a flow.")
+_stage_command("export", "Export it to QONNX with its input contract.")
+_stage_command("compile", "Compile it with FINN to RTL kernels.")
+_stage_command("stitch", "Join the kernels into one design.")
+_stage_command("simulate", "Run the test images through the RTL, cycle by cycle.")
+_stage_command("certify", "Compare all executors, integer by integer.")
+_stage_command("report", "Write the report.")
+
+
+@app.command()
+def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
+    """Say what is installed, and what each missing tool would enable."""
+    from lepton_hw.tools.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print(json.dumps([vars(finding) for finding in findings], indent=1, default=str))
+    else:
+        rows = [
+            (f.name, f.found or "missing", "" if f.found else f.remedy, f.enables)
+            for f in findings
+        ]
+        table("What is here", ("tool", "found", "how to get it", "enables"), rows)
+
+
+def _board(name: str) -> Board:
+    if not name:
+        raise InputError(
+            "no board was named", f"one of {', '.join(known_boards())}", "pass --board BOARD"
+        )
+    return load_board(name)
+
+
+def _model_flow(model: str, input_type: str, input_scale: float) -> Flow:
+    name = re.sub(r"\W+", "_", Path(model).stem).strip("_").lower() or "model"
+    values: dict[str, Any] = {
+        "name": name,
+        "title": Path(model).name,
+        "model_file": model,
+        "input_type": input_type,
+        "input_scale": input_scale,
+        "compile": {"target_fps": DEFAULT_FPS},
+    }
+    return validate(values, Flow, "command line")
+
+
+def _build(flow: Flow, board: Board, options: Options, as_json: bool) -> None:
+    done = build(flow, board, options, SILENT if as_json else Screen())
+    folder = build_folder(flow, board, options)
+    if as_json:
+        print(json.dumps(_as_json(done, folder), indent=1))
+        return
+    table(f"{flow.title or flow.name} on {board.title}", ("", ""), summary(done, board))
+    last = next(reversed(done))
+    file = folder / "report.html"
+    print(f"{last}: {file if last == 'report' else folder / last}")
+
+
+def _as_json(done: dict[str, Artifact], folder: Path) -> dict[str, Any]:
+    stages = {name: artifact.model_dump(mode="json") for name, artifact in done.items()}
+    return {"folder": str(folder), "stages": stages}

@@ -1,0 +1,72 @@
+"""The figures of a build as rows of text, from its artifacts; measures nothing itself."""
+
+from lepton_hw.artifacts import Artifact
+from lepton_hw.board import Board
+from lepton_hw.stages.certify import Certified
+from lepton_hw.stages.compile import Compiled
+from lepton_hw.stages.simulate import Simulated
+from lepton_hw.stages.train import Trained
+
+Row = tuple[str, ...]
+
+
+def summary(done: dict[str, Artifact], board: Board) -> list[Row]:
+    """One row a figure, in the order of the stages."""
+    rows: list[Row] = []
+    for artifact in done.values():
+        match artifact:
+            case Trained():
+                rows += _trained(artifact)
+            case Compiled():
+                rows += _compiled(artifact, board)
+            case Simulated():
+                rows += _simulated(artifact, board, done)
+            case Certified():
+                rows += _certified(artifact)
+    return rows
+
+
+def _trained(trained: Trained) -> list[Row]:
+    metrics = trained.metrics
+    return [
+        ("accuracy, held out", f"{metrics.accuracy:.2%}"),
+        ("macro F1", f"{metrics.macro_f1:.4f}"),
+    ]
+
+
+def _compiled(compiled: Compiled, board: Board) -> list[Row]:
+    have = board.resources
+    return [
+        ("slowest layer, FINN's estimate", f"{compiled.bottleneck}, {compiled.cycles:,} cycles"),
+        ("LUT, FINN's estimate", f"{compiled.lut:,} of {have.lut:,}"),
+        ("BRAM36, FINN's estimate", f"{compiled.bram36:,} of {have.bram36:,}"),
+        ("DSP, FINN's estimate", f"{compiled.dsp:,} of {have.dsp:,}"),
+    ]
+
+
+def _simulated(simulated: Simulated, board: Board, done: dict[str, Artifact]) -> list[Row]:
+    per_frame = simulated.cycles_per_frame
+    rows = [
+        ("cycles a frame, RTL", f"{per_frame:,}"),
+        ("latency, RTL", f"{simulated.latency_cycles:,} cycles"),
+        (
+            f"at {board.clock:g} MHz",
+            f"{board.clock * 1e6 / per_frame:,.0f} frames/s, "
+            f"{simulated.latency_cycles / board.clock:,.1f} µs",
+        ),
+        ("simulation speed", f"{simulated.cycles_per_second:,.0f} cycles/s"),
+    ]
+    compiled = done.get("compile")
+    if isinstance(compiled, Compiled) and compiled.cycles:
+        over = per_frame / compiled.cycles - 1
+        rows.insert(1, ("against the slowest layer", f"{over:+.1%}"))
+    return rows
+
+
+def _certified(certified: Certified) -> list[Row]:
+    certificate = certified.certificate
+    rows: list[Row] = [("bit-exact", "yes" if certificate.exact else "NO")]
+    for name, row in certificate.executors.items():
+        same = row.vectors - row.mismatches
+        rows.append((f"  {name}", f"{same} of {row.vectors} identical"))
+    return rows

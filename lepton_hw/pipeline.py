@@ -1,0 +1,151 @@
+"""The whole flow on one page: every stage in order, each from the artifacts before it.
+
+    train ─► export ─► compile ─► stitch ─► simulate ─► certify ─► report
+
+A stage whose inputs, code and tools have not changed is not run again.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lepton_hw import artifacts
+from lepton_hw.artifacts import Artifact
+from lepton_hw.board import Board
+from lepton_hw.errors import InputError
+from lepton_hw.flow import Flow
+from lepton_hw.progress import SILENT, Progress
+from lepton_hw.stages import adopt, certify, export, report, simulate, stitch, train
+from lepton_hw.stages import compile as compile_
+from lepton_hw.stages.runner import run_stage
+
+STAGES = ("train", "export", "compile", "stitch", "simulate", "certify", "report")
+A = TypeVar("A", bound=Artifact)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to build: where, on what device, how far."""
+
+    build_dir: Path = Path("build")
+    device: str = "cpu"
+    to: str = "report"
+
+
+def build(
+    flow: Flow, board: Board, options: Options | None = None, progress: Progress = SILENT
+) -> dict[str, Artifact]:
+    """Builds `flow` for `board` up to and including stage `options.to`.
+
+    Returns the artifacts by stage name. Two builds of one folder at once: the second waits.
+    Raises a `LeptonError` where a stage cannot finish, `Mismatch` where executors disagree.
+    """
+    options = options or Options()
+    if options.to not in STAGES:
+        raise InputError(f"there is no stage '{options.to}'", ", ".join(STAGES), "pass one of these")
+    folder = build_folder(flow, board, options)
+    done: dict[str, Artifact] = {}
+    with artifacts.locked(folder, lambda holder: _waiting(folder, holder, progress)):
+        for artifact in _Steps(folder, progress).stages(flow, board, options):
+            done[artifact.stage] = artifact
+            if artifact.stage == options.to:
+                break
+    return done
+
+
+def build_folder(flow: Flow, board: Board, options: Options) -> Path:
+    """Where the artifacts of a flow on a board are."""
+    return options.build_dir / flow.name / board.name
+
+
+class _Steps:
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self.folder, self.progress = folder, progress
+
+    def stages(self, flow: Flow, board: Board, options: Options) -> Iterator[Artifact]:
+        """The flow itself; runs a stage only when the next artifact is asked for."""
+        do, say = self.do, self.progress
+        values, place = _values(flow), _values(board)
+        trained = None
+        if flow.model_file is None:
+            checkpoints = self.folder / ".checkpoints"
+            trained = do(
+                train.Trained,
+                {**values("data", "model", "train"), "device": options.device},
+                (),
+                lambda w: train.run(flow, board, w, say, checkpoints, options.device),
+            )
+            yield trained
+            exported = do(
+                export.Exported,
+                values("data", "model"),
+                (trained,),
+                lambda w: export.run(flow, board, trained, w, say),
+            )
+        else:
+            model = adopt.model_path(flow)
+            exported = do(
+                export.Exported,
+                {**values("check"), "model": artifacts.file_digest(model)},
+                (),
+                lambda w: adopt.run(flow, model, w, say),
+            )
+        yield exported
+        compiled = do(
+            compile_.Compiled,
+            {**values("compile"), **compile_.folding_digest(flow), **place("part", "finn_board"),
+             **place("clock", "resources")},
+            (exported,),
+            lambda w: compile_.run(flow, board, exported, w, say),
+        )
+        yield compiled
+        stitched = do(stitch.Stitched, {}, (compiled,), lambda w: stitch.run(compiled, w, say))
+        yield stitched
+        simulated = do(
+            simulate.Simulated,
+            values("check"),
+            (exported, stitched),
+            lambda w: simulate.run(flow, exported, stitched, w, say),
+        )
+        yield simulated
+        certified = do(
+            certify.Certified,
+            {},
+            (exported, compiled, stitched, simulated),
+            lambda w: certify.run(exported, compiled, stitched, simulated, w, say),
+        )
+        place_of = self.folder / certify.FILE
+        artifacts.write_atomically(place_of, certified.path(certify.FILE).read_text())
+        certify.require_exact(certified.certificate, place_of)
+        yield certified
+        everything = (trained, exported, compiled, stitched, simulated, certified)
+        reported = do(
+            report.Reported,
+            {"flow": flow.model_dump(mode="json"), "board": board.model_dump(mode="json")},
+            tuple(artifact for artifact in everything if artifact is not None),
+            lambda w: report.run(flow, board, *everything, w, say),
+        )
+        artifacts.write_atomically(
+            self.folder / report.FILE, reported.path(report.FILE).read_text()
+        )
+        yield reported
+
+    def do(
+        self,
+        kind: type[A],
+        values: dict[str, Any],
+        inputs: tuple[Artifact, ...],
+        work: Callable[[Path], A],
+    ) -> A:
+        return run_stage(kind, self.folder / kind.stage, values, inputs, work, self.progress)
+
+
+def _values(source: Flow | Board) -> Callable[..., dict[str, Any]]:
+    """Picks parts of a flow or board as JSON values, for a stage's key."""
+    dumped = source.model_dump(mode="json")
+    return lambda *names: {name: dumped[name] for name in names}
+
+
+def _waiting(folder: Path, holder: str, progress: Progress) -> None:
+    progress.say(f"waiting: {folder} is being built by {holder}")

@@ -1,0 +1,310 @@
+"""Takes a finished QONNX file from elsewhere to the same place as the export stage.
+
+Checks it (it may be anything), moves what the host does before the first quantiser out of the
+graph and into the contract, and makes random vectors. Never trains and never compiles.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_hw.contract import InputContract, Port
+from lepton_hw.errors import InputError
+from lepton_hw.flow import Flow
+from lepton_hw.progress import Progress
+from lepton_hw.stages.export import Exported
+
+MAX_BYTES = 1 << 30
+QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold")
+LAYERS = ("Conv", "MatMul", "Gemm")
+DECISIONS = {"Softmax": "softmax", "LogSoftmax": "softmax", "TopK": "top_k", "ArgMax": "argmax"}
+HOST_HEAD = ("Mul", "Add", "Sub", "Div", "Reshape", "Flatten", "Identity")
+KNOWN = {
+    *QUANTISERS, *LAYERS, *DECISIONS, *HOST_HEAD, "Trunc", "BatchNormalization", "Relu",
+    "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Transpose", "Concat", "Split",
+    "Resize", "Upsample", "Pad", "Sigmoid", "HardTanh", "Clip", "Im2Col", "Squeeze", "Unsqueeze",
+}  # fmt: skip
+
+
+def model_path(flow: Flow) -> Path:
+    """The flow's model file; raises `InputError` where there is none."""
+    path = Path(flow.model_file or "")
+    if not path.is_file():
+        raise InputError(f"there is no file {path}", "a QONNX file", "check the path of --model")
+    return path
+
+
+def run(flow: Flow, file: Path, workdir: Path, progress: Progress) -> Exported:
+    """Writes ``model.onnx`` (integers at its input) and ``vectors.npz``; raises `InputError`."""
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.util.cleanup import cleanup_model
+
+    with progress.task("adopt", 1) as task:
+        proto = read_onnx(file)
+        model = ModelWrapper(proto)
+        _require_static(model, file)
+        try:
+            model = cleanup_model(model)
+        except Exception as error:
+            raise InputError(
+                f"{file} cannot be simplified ({_first_line(error)})",
+                "a QONNX graph with known shapes",
+                "export it again with fixed shapes",
+            ) from error
+        require_known(model, file)
+        require_quantised(model, file)
+        after = _cut_decisions(model)
+        before, scale = _integer_door(model, file, flow)
+        model.save(str(workdir / "model.onnx"))
+        inputs = random_vectors(model, flow.check.random_vectors, flow.check.seed)
+        np.savez_compressed(workdir / "vectors.npz", inputs=inputs)
+        task.advance()
+    return Exported(contract=_contract(model, before, after, scale), images=len(inputs))
+
+
+def read_onnx(file: Path) -> Any:
+    """Parses an ONNX file without touching any other file that it may point to."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if file.stat().st_size > MAX_BYTES:
+        raise InputError(
+            f"{file} has {file.stat().st_size:,} bytes", f"at most {MAX_BYTES:,}", "check the path"
+        )
+    try:
+        proto = onnx.load(str(file), load_external_data=False)
+    except (DecodeError, ValueError, OSError):
+        proto = None
+    if proto is None or not proto.graph.node or not proto.graph.input:
+        raise InputError(f"{file} is not an ONNX model", "a QONNX file", "check the path of --model")
+    outside = [t.name for t in proto.graph.initializer if t.external_data]
+    if outside:
+        raise InputError(
+            f"{file} keeps tensor '{outside[0]}' in another file",
+            "a model in one file",
+            "save it again without external data",
+        )
+    return proto
+
+
+def _require_static(model: Any, file: Path) -> None:
+    known = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in known]
+    if len(inputs) != 1 or len(model.graph.output) != 1:
+        raise InputError(
+            f"{file} has {len(inputs)} inputs and {len(model.graph.output)} outputs",
+            "one input and one output",
+            "cut the model to the part that the board shall run",
+        )
+    sizes = [
+        d.dim_value if d.HasField("dim_value") else (d.dim_param or "?")
+        for d in inputs[0].type.tensor_type.shape.dim
+    ]
+    if not sizes or any(not isinstance(size, int) or size < 1 for size in sizes) or sizes[0] != 1:
+        raise InputError(
+            f"{file}: input '{inputs[0].name}' has shape {sizes}",
+            "fixed sizes with batch 1 in front",
+            "export it again with a static batch of 1",
+        )
+
+
+def require_known(model: Any, file: Path) -> None:
+    """Every operator must be one that the flow has heard of."""
+    for node in model.graph.node:
+        if node.op_type not in KNOWN:
+            raise InputError(
+                f"{file}: layer '{node.name}' is a {node.op_type}, which is not supported",
+                "convolutions, dense layers, pooling, quantisers and element-wise operators",
+                "replace that layer and train again",
+            )
+
+
+def require_quantised(model: Any, file: Path) -> None:
+    """Every weight must come out of a quantiser or be an integer tensor."""
+    for node in model.graph.node:
+        if node.op_type not in LAYERS:
+            continue
+        for name in node.input[:2]:
+            weight = model.get_initializer(name)
+            if weight is not None and not model.get_tensor_datatype(name).is_integer():
+                raise InputError(
+                    f"{file}: layer '{node.name}' ({node.op_type}) has float weights",
+                    "weights behind a quantiser (a Quant node of QONNX)",
+                    "train it with Brevitas or QKeras and export QONNX",
+                )
+
+
+def _cut_decisions(model: Any) -> tuple[str, ...]:
+    """Takes softmax, top-k and argmax off the end; they are the host's."""
+    steps: list[str] = []
+    while (node := model.find_producer(model.graph.output[0].name)) is not None:
+        if node.op_type not in DECISIONS:
+            break
+        steps.insert(0, DECISIONS[node.op_type])
+        info = model.get_tensor_valueinfo(node.input[0])
+        model.graph.node.remove(node)
+        del model.graph.output[:]
+        model.graph.output.append(info)
+        kept = [value for value in model.graph.value_info if value.name != info.name]
+        del model.graph.value_info[:]
+        model.graph.value_info.extend(kept)
+    return tuple(steps)
+
+
+def _integer_door(model: Any, file: Path, flow: Flow) -> tuple[list[dict[str, Any]], float]:
+    """Makes the graph's input integer; returns the host's steps before it and the code's scale."""
+    from qonnx.core.datatype import DataType
+
+    name = model.graph.input[0].name
+    if flow.input_type:
+        try:
+            kind = DataType[flow.input_type]
+        except KeyError:
+            kind = None
+        if kind is None or not kind.is_integer():
+            raise InputError(
+                f"the input type is '{flow.input_type}'",
+                "an integer type such as UINT8 or INT4",
+                "correct --input-type",
+            )
+        model.set_tensor_datatype(name, kind)
+        _scale_input(model, name, flow.input_scale)
+        return [], flow.input_scale
+    if model.get_tensor_datatype(name).is_integer():
+        return [], 1.0
+    return _move_quantiser_out(model, file)
+
+
+def _move_quantiser_out(model: Any, file: Path) -> tuple[list[dict[str, Any]], float]:
+    from qonnx.custom_op.registry import getCustomOp
+
+    steps: list[dict[str, Any]] = []
+    tensor = model.graph.input[0].name
+    passed = []
+    while True:
+        consumers = model.find_consumers(tensor) or []
+        node = consumers[0] if len(consumers) == 1 else None
+        if node is None or node.op_type not in (*HOST_HEAD, "Quant", "IntQuant", "BipolarQuant"):
+            raise InputError(
+                f"{file}: nothing says which integers input '{model.graph.input[0].name}' takes",
+                "an integer datatype on the input, or a quantiser behind it",
+                "pass --input-type, for instance --input-type INT8 --input-scale 0.0625",
+            )
+        passed.append(node)
+        if node.op_type not in HOST_HEAD:
+            break
+        steps.append(_host_step(model, node, file))
+        tensor = node.output[0]
+    quantiser = getCustomOp(node)
+    kind = quantiser.get_integer_datatype(model)
+    scale = model.get_initializer(node.input[1])
+    zero = model.get_initializer(node.input[2]) if len(node.input) > 2 else np.zeros(1)
+    if scale is None or scale.size != 1 or np.any(zero != 0):
+        raise InputError(
+            f"{file}: the input quantiser '{node.name}' has several scales or a zero point",
+            "one scale and zero point 0",
+            "quantise the input per tensor and symmetrically",
+        )
+    factor = float(scale.reshape(-1)[0])
+    steps.append({"op": "quantise", "scale": factor, "dtype": kind.name})
+    output, shape = node.output[0], model.get_tensor_shape(node.output[0])
+    for done in passed:
+        model.graph.node.remove(done)
+    _new_input(model, output, shape)
+    model.set_tensor_datatype(output, kind)
+    _scale_input(model, output, factor)
+    return steps, factor
+
+
+def _host_step(model: Any, node: Any, file: Path) -> dict[str, Any]:
+    if node.op_type in ("Reshape", "Flatten", "Identity"):
+        return {"op": "reshape", "shape": list(model.get_tensor_shape(node.output[0]))}
+    constants = [model.get_initializer(n) for n in node.input]
+    known = [value for value in constants if value is not None]
+    if len(known) != 1 or (node.op_type in ("Sub", "Div") and constants[1] is None):
+        raise InputError(
+            f"{file}: layer '{node.name}' before the input quantiser is not a constant scale",
+            "multiplication or addition of constants",
+            "do that step outside the model",
+        )
+    return {"op": node.op_type.lower(), "value": np.asarray(known[0]).reshape(-1).tolist()}
+
+
+def _new_input(model: Any, tensor: str, shape: list[int]) -> None:
+    import onnx
+
+    info = onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, shape)
+    del model.graph.input[:]
+    model.graph.input.append(info)
+    kept = [value for value in model.graph.value_info if value.name != tensor]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+
+
+def _scale_input(model: Any, tensor: str, factor: float) -> None:
+    """Multiplies the input codes by their scale, as the network's first step."""
+    import onnx
+
+    if factor == 1.0:
+        return
+    consumers = model.find_consumers(tensor)
+    scaled, constant = f"{tensor}_scaled", f"{tensor}_scale"
+    model.graph.node.insert(
+        0, onnx.helper.make_node("Mul", [tensor, constant], [scaled], name="input_scale")
+    )
+    model.set_initializer(constant, np.array([factor], dtype=np.float32))
+    for node in consumers:
+        for index, name in enumerate(node.input):
+            if name == tensor:
+                node.input[index] = scaled
+    model.set_tensor_shape(scaled, model.get_tensor_shape(tensor))
+
+
+def random_vectors(model: Any, count: int, seed: int) -> NDArray[np.int64]:
+    """(count, *input shape, channels last) integers over the door's whole range, extremes first."""
+    name = model.graph.input[0].name
+    kind, shape = model.get_tensor_datatype(name), _hardware_shape(model, name)
+    low, high = int(kind.min()), int(kind.max())
+    values = np.random.default_rng(seed).integers(low, high, (count, *shape), endpoint=True)
+    if kind.name == "BIPOLAR":
+        values = np.where(values > 0, 1, -1)
+    for index, extreme in enumerate((low, high)[:count]):
+        values[index] = extreme
+    return values
+
+
+def _hardware_shape(model: Any, tensor: str) -> tuple[int, ...]:
+    shape = tuple(model.get_tensor_shape(tensor)[1:])
+    return (*shape[1:], shape[0]) if len(shape) == 3 else shape
+
+
+def _contract(
+    model: Any, before: list[dict[str, Any]], after: tuple[str, ...], scale: float
+) -> InputContract:
+    name, out = model.graph.input[0].name, model.graph.output[0].name
+    shape = _hardware_shape(model, name)
+    return InputContract(
+        input=Port(
+            name=name,
+            dtype=model.get_tensor_datatype(name).name,
+            shape=shape,
+            layout="NHWC" if len(shape) == 3 else "NC",
+            scale=(scale,),
+        ),
+        output=Port(
+            name=out,
+            dtype="FLOAT32",
+            shape=tuple(model.get_tensor_shape(out)[1:]),
+            layout="NC",
+            scale=(),
+            bias=(),
+        ),
+        host_before=tuple(before),
+        host_after=after,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
