@@ -1,7 +1,7 @@
 # Sets up the environment and runs the project's commands. `make help` lists them.
 #
-# The environment (.venv) is rebuilt when requirements.lock or pyproject.toml changes; otherwise
-# every target starts at once. Which build of torch is installed is pip's choice: by default the
+# The environment (.venv) is brought up to date when a requirements file or pyproject.toml changed;
+# otherwise every target starts at once. Which build of torch is installed is pip's choice: by default the
 # CUDA build on Linux. For the much smaller CPU build, set PIP_EXTRA_INDEX_URL (or the same key in
 # pip.conf) to the address that PyTorch's "Get started" page gives for CPU, before the first
 # `make`: pip prefers 2.13.0+cpu to 2.13.0, and both satisfy the lock.
@@ -9,9 +9,6 @@
 VENV := .venv
 STAMP := $(VENV)/.stamp
 RUN := $(VENV)/bin
-# finn-plus 1.6.1 pins brevitas 0.13.0 and an older setuptools, which clash with torch 2.13; what
-# it really needs stands in requirements.in, so it is installed without its own pins.
-FINN := finn-plus==1.6.1
 # The first that is Python 3.11 or newer; the stack is tested on 3.11. Override: make PYTHON=...
 AT_LEAST := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.11 python3; do \
@@ -44,12 +41,12 @@ clean:
 
 tools:
 	@for tool in g++ perl; do command -v $$tool >/dev/null || { \
-		echo "$$tool was not found; expected g++, make and perl, which Verilator needs;" \
+		echo "$$tool was not found; expected g++, make and perl, which build the simulator;" \
 			"install them (Debian, Ubuntu: apt install g++ make perl)." >&2; exit 1; }; done
 
 # The stamp is written last and removed first: an install that was killed, or that failed, leaves
 # none, and the next one starts from an empty environment.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements.finn pyproject.toml
 	@test -n "$(PYTHON)" || { \
 		echo "No Python 3.11 was found; expected python3.11, or python3 of 3.11 or newer, on PATH;" \
 			"install it (Debian 12: apt install python3 python3-venv) or run make" \
@@ -63,7 +60,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@rm -f $(STAMP)
 	@echo "Installing the pinned stack into $(VENV) (minutes, and gigabytes with CUDA) ..."
 	@{ $(RUN)/python -m pip install -q -r requirements.lock && \
-	   $(RUN)/python -m pip install -q --no-deps $(FINN) && \
+	   $(RUN)/python -m pip install -q --no-deps -r requirements.finn && \
 	   $(RUN)/python -m pip install -q --no-deps --no-build-isolation -e . ; } || { \
 		echo "The packages could not be installed (pip's reason is above); expected access to a" \
 			"package index and free disk space; run make again." >&2; exit 1; }

@@ -16,6 +16,7 @@ RANKS = {
     "errors": 0, "progress": 0, "sources": 0,
     "toml_values": 1, "artifacts": 1,
     "board": 1.1, "flow": 1.1, "design": 1.1, "contract": 1.1,
+    "certificate": 1.2,
     "models": 2, "data": 2, "plan": 2, "tools": 2.1,
     "rtl": 3, "reference": 3, "sim": 3.1, "compiler": 3.2,
     "executors": 4, "training": 4, "evaluate": 4,
@@ -29,7 +30,7 @@ WORLDS = {
     "finn": {"compiler"},
     "torch": {"models", "data", "reference", "executors", "training", "evaluate", "stages"},
     "brevitas": {"models", "reference", "executors", "training", "evaluate", "stages"},
-    "qonnx": {"compiler", "reference", "executors", "stages"},
+    "qonnx": {"models", "compiler", "reference", "executors", "stages"},
     "pynq": {"onboard"},
 }
 #: The board has these and its standard library, and nothing of ours.
