@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_hw.contract import InputContract
+from lepton_hw.contract import InputContract, Port
 from lepton_hw.errors import InputError
 
 Codes = NDArray[np.int64]
@@ -82,9 +82,15 @@ def integer_range(dtype: str) -> tuple[int, int]:
     return (0, (1 << bits) - 1) if match[1] else (-(1 << bits - 1), (1 << bits - 1) - 1)
 
 
-def to_codes(outputs: NDArray[Any], scale: float, bias: float = 0.0) -> tuple[Codes, float]:
-    """Real outputs (scale × code + bias) as codes, with the largest distance from a whole one."""
-    exact = (outputs.astype(np.float64) - bias) / scale
+def to_codes(outputs: NDArray[Any], port: Port) -> tuple[Codes, float]:
+    """Real outputs (scale × code + bias) as codes, with the largest distance from a whole one.
+
+    The port's scale and bias hold one value, or one for each element of the last axis; none at
+    all means that the outputs are codes already.
+    """
+    exact = (outputs.astype(np.float64) - np.asarray(port.bias or (0.0,))) / np.asarray(
+        port.scale or (1.0,)
+    )
     codes = np.rint(exact)
     residual = float(np.abs(exact - codes).max()) if codes.size else 0.0
     return codes.astype(np.int64), residual

@@ -1,9 +1,11 @@
-"""The exported QONNX graph, executed by qonnx itself (node by node, many frames at once)."""
+"""The exported QONNX graph, executed by qonnx itself: node by node, many frames at once."""
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lepton_hw.contract import InputContract
 from lepton_hw.errors import StageError
@@ -14,43 +16,26 @@ BATCH = 64
 
 
 class QonnxExecutor(Executor):
-    """A QONNX file; `images_per_second` is the speed of the last call."""
+    """A QONNX file of batch 1; `images_per_second` is the speed of the last call."""
 
-    name = "QONNX"
+    name = "qonnx"
 
     def __init__(self, path: Path, contract: InputContract) -> None:
         super().__init__(contract)
         self.path = path
         self.images_per_second = 0.0
         self.residual = 0.0
+        self._models: dict[int, Any] = {}
 
     def _infer(self, codes: Codes) -> Codes:
-        from qonnx.core.modelwrapper import ModelWrapper
-        from qonnx.core.onnx_exec import execute_onnx
-        from qonnx.transformation.change_batchsize import ChangeBatchSize
-        from qonnx.transformation.infer_shapes import InferShapes
-
         if not len(codes):
             return np.zeros((0, *self.contract.output.shape), np.int64)
         begin = time.perf_counter()
-        batch = min(BATCH, len(codes))
-        single = ModelWrapper(str(self.path))
-        source, sink = single.graph.input[0].name, single.graph.output[0].name
-        shape = single.get_tensor_shape(source)
-        model = single.transform(ChangeBatchSize(batch)).transform(InferShapes())
-        frames = _as_graph_input(codes, tuple(shape[1:]), self.contract.input.layout)
-        # Every call takes a whole batch; the last one is filled up and its surplus dropped.
-        short = -len(frames) % batch
-        frames = np.concatenate([frames, np.repeat(frames[:1], short, axis=0)])
-        found = [
-            execute_onnx(model, {source: frames[start : start + batch]})[sink]
-            for start in range(0, len(frames), batch)
-        ]
-        outputs = np.concatenate(found)[: len(codes)]
+        frames = self._as_graph_input(codes)
+        found = [self._execute(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+        outputs = np.concatenate(found)
         self.images_per_second = len(codes) / (time.perf_counter() - begin)
-        whole, residual = to_codes(
-            outputs, self.contract.output.scale[0], self.contract.output.bias[0]
-        )
+        whole, residual = to_codes(outputs, self.contract.output)
         self.residual = max(self.residual, residual)
         if self.residual > MAX_RESIDUAL:
             raise StageError(
@@ -60,16 +45,59 @@ class QonnxExecutor(Executor):
             )
         return whole
 
+    def _execute(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Real outputs of a batch; frame by frame where the graph cannot take a batch."""
+        model = self._model(len(frames))
+        if model is None:
+            return np.concatenate([_run(self._model(1), frame[None]) for frame in frames])
+        return _run(model, frames)
 
-def _as_graph_input(codes: Codes, shape: tuple[int, ...], layout: str) -> np.ndarray:
-    """Frames in the order of the graph's own input, float32 as ONNX's quantisers want them."""
-    frames = codes.astype(np.float32)
-    if layout == "NHWC" and len(shape) == 3:
-        frames = frames.transpose(0, 3, 1, 2)
-    if frames.shape[1:] != shape:
-        raise StageError(
-            f"frames of {frames.shape[1:]} for a graph input of {shape}",
-            "one shape",
-            "export again, so that contract and graph agree",
-        )
-    return np.ascontiguousarray(frames)
+    def _model(self, batch: int) -> Any:
+        """The graph with another batch size, or None where its shapes do not follow the batch."""
+        if batch not in self._models:
+            from qonnx.core.modelwrapper import ModelWrapper
+            from qonnx.transformation.change_batchsize import ChangeBatchSize
+            from qonnx.transformation.infer_shapes import InferShapes
+
+            model = ModelWrapper(str(self.path))
+            if batch > 1:
+                known = _shapes(model)
+                model = model.transform(ChangeBatchSize(batch)).transform(InferShapes())
+                # Sound only if every tensor that had one frame has `batch` frames now.
+                scaled = {name: (batch, *shape[1:]) for name, shape in known.items()}
+                if _shapes(model) != scaled:
+                    model = None
+            self._models[batch] = model
+        return self._models[batch]
+
+    def _as_graph_input(self, codes: Codes) -> NDArray[np.float32]:
+        """Frames in the order of the graph's own input, float32 as ONNX's quantisers want them."""
+        model = self._model(1)
+        shape = tuple(model.get_tensor_shape(model.graph.input[0].name)[1:])
+        frames = codes.astype(np.float32)
+        if self.contract.input.layout == "NHWC" and len(shape) == 3:
+            frames = frames.transpose(0, 3, 1, 2)
+        if frames[0].size != np.prod(shape) or (frames.ndim > 2 and frames.shape[1:] != shape):
+            raise StageError(
+                f"frames of {frames.shape[1:]} for a graph input of {shape}",
+                "one shape",
+                "export again, so that contract and graph agree",
+            )
+        return np.ascontiguousarray(frames.reshape(len(frames), *shape))
+
+
+def _run(model: Any, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    from qonnx.core.onnx_exec import execute_onnx
+
+    outputs = execute_onnx(model, {model.graph.input[0].name: frames})
+    result: NDArray[np.float32] = outputs[model.graph.output[0].name]
+    return result
+
+
+def _shapes(model: Any) -> dict[str, tuple[int, ...] | None]:
+    """Shape of every tensor that a node computes from the input (constants left out)."""
+    live = {model.graph.input[0].name}
+    for node in model.graph.node:
+        if any(name in live for name in node.input):
+            live.update(node.output)
+    return {name: tuple(model.get_tensor_shape(name) or ()) for name in sorted(live)}

@@ -16,7 +16,7 @@ BATCH = 128
 class TorchExecutor(Executor):
     """A `models.Network` in evaluation mode; `residual` is the largest one met so far."""
 
-    name = "PyTorch"
+    name = "torch"
 
     def __init__(self, network: Any, contract: InputContract, device: str = "cpu") -> None:
         super().__init__(contract)
@@ -28,12 +28,12 @@ class TorchExecutor(Executor):
 
         from lepton_hw.models.network import door
 
-        scale = self.contract.output.scale[0]
+        port = self.contract.output
         found = [np.zeros((0, *self.contract.output.shape), np.int64)]
         with torch.no_grad():
             for start in range(0, len(codes), BATCH):
                 batch = door(codes[start : start + BATCH], self.network.flat).to(self.device)
-                outputs, residual = to_codes(self.network(batch).cpu().numpy(), scale)
+                outputs, residual = to_codes(self.network(batch).cpu().numpy(), port)
                 self.residual = max(self.residual, residual)
                 found.append(outputs)
         if self.residual > MAX_RESIDUAL:

@@ -7,20 +7,20 @@ whole image, so that nothing has to be flattened.
 from torch import nn
 
 from lepton_hw.flow import Model
-from lepton_hw.models.layers import Bits, channels, conv, activation, conv_block
+from lepton_hw.models.layers import Bits, channels, conv, conv_block, flat_activation
 from lepton_hw.models.network import Network
 
 
 def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
     """conv 3×3, conv 3×3 stride 2, convolution over what is left, dense."""
     height, width, depth = shape
-    bits = Bits(model.weight_bits, model.act_bits)
+    bits = Bits(model.weight_bits, model.act_bits, padded=True)
     first, second, third = (channels(base, model.width) for base in (16, 32, 32))
     rest = ((height + 1) // 2, (width + 1) // 2)
     features = nn.Sequential(
-        *conv_block(depth, first, 3, bits, padding=1, padded_next=True),
+        *conv_block(depth, first, 3, bits, padding=1),
         *conv_block(first, second, 3, bits, stride=2, padding=1),
         conv(second, third, rest, bits),
         nn.BatchNorm2d(third),
     )
-    return Network(features, nn.Sequential(activation(bits), nn.Flatten()), third, classes, bits)
+    return Network(features, flat_activation(bits), third, classes, bits)

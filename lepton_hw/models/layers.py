@@ -22,10 +22,15 @@ CALIBRATION_BATCHES = 20
 
 @dataclass(frozen=True)
 class Bits:
-    """Bit widths of weights and activations; 1 bit is bipolar (-1, +1) as in BNN-PYNQ."""
+    """Bit widths of weights and activations; 1 bit is bipolar (-1, +1) as in BNN-PYNQ.
+
+    In a network with zero-padding (`padded`) a 1-bit activation is (0, 1) instead: a bipolar
+    tensor has no zero to pad with.
+    """
 
     weight: int
     act: int
+    padded: bool = False
 
 
 class _TernaryWeight(Int8WeightPerTensorFloat):  # type: ignore[misc]
@@ -73,12 +78,9 @@ def dense(inputs: int, outputs: int, bits: Bits) -> QuantLinear:
     return QuantLinear(inputs, outputs, bias=False, **_weights(bits.weight))
 
 
-def activation(bits: Bits, padded: bool = False) -> nn.Module:
-    """A quantised activation: unsigned after ReLU, or bipolar at 1 bit.
-
-    Before a zero-padded layer 1 bit means (0, 1): a bipolar tensor has no zero to pad with.
-    """
-    if bits.act == 1 and not padded:
+def activation(bits: Bits) -> nn.Module:
+    """A quantised activation: unsigned after ReLU, or bipolar at 1 bit."""
+    if bits.act == 1 and not bits.padded:
         return QuantIdentity(act_quant=SignedBinaryActPerTensorConst)
     return QuantReLU(
         act_quant=Uint8ActPerTensorFloat,
@@ -104,13 +106,30 @@ def conv_block(  # noqa: PLR0913 – the parameters of a convolution
     stride: int = 1,
     padding: int | tuple[int, int] = 0,
     groups: int = 1,
-    padded_next: bool = False,
 ) -> list[nn.Module]:
     """Convolution, batch normalisation, activation."""
     return [
         conv(inputs, outputs, kernel, bits, stride, padding, groups),
         nn.BatchNorm2d(outputs),
-        activation(bits, padded_next),
+        activation(bits),
+    ]
+
+
+def dense_block(inputs: int, outputs: int, bits: Bits) -> list[nn.Module]:
+    """Dense layer, batch normalisation, activation."""
+    return [dense(inputs, outputs, bits), nn.BatchNorm1d(outputs), activation(bits)]
+
+
+def flat_activation(bits: Bits) -> nn.Module:
+    """The activation before the head, flattened."""
+    return nn.Sequential(activation(bits), nn.Flatten())
+
+
+def separable_block(inputs: int, outputs: int, bits: Bits, stride: int = 1) -> list[nn.Module]:
+    """Depthwise 3×3, then pointwise convolution, each with normalisation and activation."""
+    return [
+        *conv_block(inputs, inputs, 3, bits, stride=stride, padding=1, groups=inputs),
+        *conv_block(inputs, outputs, 1, bits),
     ]
 
 

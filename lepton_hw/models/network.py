@@ -4,15 +4,12 @@ The input is a float tensor of integer codes as they stand at the hardware's doo
 input quantiser and no division by 255, since batch normalisation absorbs any scale.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-from lepton_hw.models.layers import QuantLinear, dense
-
-if TYPE_CHECKING:
-    from lepton_hw.models.layers import Bits
+from lepton_hw.models.layers import Bits, dense
 
 
 class Network(nn.Module):  # type: ignore[misc]  # torch ships no types that strict mode accepts
@@ -28,12 +25,12 @@ class Network(nn.Module):  # type: ignore[misc]  # torch ships no types that str
         last: nn.Module,
         inputs: int,
         classes: int,
-        bits: "Bits",
+        bits: Bits,
         flat: bool = False,
     ) -> None:
         super().__init__()
         self.features, self.last, self.flat = features, last, flat
-        self.head: QuantLinear = dense(inputs, classes, bits)
+        self.head = dense(inputs, classes, bits)
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
         """Float tensor of integer codes, (N, C, H, W) or (N, features) → outputs (N, classes)."""

@@ -20,6 +20,7 @@ from lepton_hw.executors.qonnx_executor import QonnxExecutor
 from lepton_hw.executors.torch_executor import TorchExecutor
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
+from lepton_hw.stages.qonnx_file import export_qonnx
 from lepton_hw.stages.train import WEIGHTS, Trained, build_network, load_weights
 
 MODEL, VECTORS = "model.onnx", "vectors.npz"
@@ -30,16 +31,17 @@ class Exported(Artifact):
 
     The vectors are those of the held-out set, in its order: `inputs` (N, *contract.input.shape)
     in the door's datatype, `labels` int64 (N,), `torch_codes` int64 (N, classes).
-    `torch_residual` is the largest distance of a PyTorch output from a whole code; `exact` counts
-    the frames on which QONNX and PyTorch were compared, all of them equal.
+    `images` counts them; QONNX and PyTorch agree on every one. `torch_residual` is the largest
+    distance of a PyTorch output from a whole code. A model that was not trained here has neither
+    labels nor torch_codes.
     """
 
     stage: ClassVar[str] = "export"
 
     contract: InputContract
-    torch_residual: float
-    exact: int
-    qonnx_images_per_second: float
+    images: int
+    torch_residual: float = 0.0
+    qonnx_images_per_second: float = 0.0
 
 
 def run(
@@ -52,7 +54,6 @@ def run(
     """
     import torch
 
-    from lepton_hw.models.export import export_qonnx
 
     if flow.data is None:
         raise InputError(
@@ -79,8 +80,8 @@ def run(
     )
     return Exported(
         contract=contract,
+        images=len(inputs),
         torch_residual=reference.residual,
-        exact=len(inputs),
         qonnx_images_per_second=round(exported.images_per_second, 1),
     )
 

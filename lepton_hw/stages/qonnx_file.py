@@ -1,6 +1,6 @@
-"""One network → one QONNX file with integer datatypes at its door.
+"""Writes one network as one QONNX file with integer datatypes at its door.
 
-Writes a file and nothing else; whether it computes the same is checked by the export stage.
+Whether it computes the same is checked by the export stage.
 """
 
 import contextlib
