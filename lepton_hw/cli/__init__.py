@@ -46,7 +46,7 @@ def _report(error: Exception, as_json: bool) -> int:
 def _as_lepton_error(error: Exception) -> LeptonError:
     if isinstance(error, LeptonError):
         return error
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("lepton_hw"):
         return MissingTool(
             f"the Python package '{error.name}' is not installed",
             "the environment that the Makefile makes",

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +17,8 @@ from lepton_hw.stages.stitch import Stitched
 
 
 class Simulated(Artifact):
-    """Outputs in ``outputs.npz`` (`codes`, `frame_in`, `frame_out`), counters in ``streams.json``.
+    """Outputs in ``outputs.npz`` (`codes`, `frame_in`, `frame_out`), counters in ``streams.json``
+    (tables `streams`, `fifos` and `nodes` by name; see `lepton_hw.sim.result` for their fields).
 
     `cycles` is the whole run; `cycles_per_frame` the steady state, `latency_cycles` from the
     first input beat of the first frame to its last output beat. `cycles_per_second` is the
@@ -39,23 +41,32 @@ def run(
     from lepton_hw.sim.simulator import Simulator
 
     inputs = np.load(exported.path("vectors.npz"))["inputs"][: flow.check.rtl_images]
-    start = time.monotonic()
     simulator = Simulator(read_design(stitched.folder), stitched.folder)
-    built = time.monotonic()
+    with progress.task("verilate", 1) as task:
+        start = time.monotonic()
+        simulator.build()
+        built = time.monotonic() - start
+        task.advance()
     result = simulator.run(inputs, progress=progress)
-    ended = time.monotonic()
     np.savez_compressed(
         workdir / "outputs.npz",
         codes=result.outputs,
         frame_in=result.frame_in,
         frame_out=result.frame_out,
     )
-    (workdir / "streams.json").write_text(json.dumps(result.counters(), indent=1) + "\n")
+    counters = {
+        "cycles": result.cycles,
+        "frames": result.frames,
+        "streams": {name: asdict(stats) for name, stats in result.streams.items()},
+        "fifos": {name: asdict(stats) for name, stats in result.fifos.items()},
+        "nodes": {name: asdict(stats) for name, stats in result.nodes.items()},
+    }
+    (workdir / "streams.json").write_text(json.dumps(counters, indent=1) + "\n")
     return Simulated(
         images=len(inputs),
         cycles=result.cycles,
-        cycles_per_frame=result.cycles_per_frame,
-        latency_cycles=int(result.frame_out[0] - result.frame_in[0]),
-        cycles_per_second=round(result.cycles / (ended - built)),
-        build_seconds=round(built - start, 2),
+        cycles_per_frame=round(result.cycles_per_frame),
+        latency_cycles=int(result.latency[0]),
+        cycles_per_second=round(result.cycles / result.seconds),
+        build_seconds=round(built, 2),
     )
