@@ -1,0 +1,1 @@
+"""SystemVerilog that we provide, and the adjustments of SystemVerilog that FINN provides."""

@@ -1,0 +1,89 @@
+"""What our copies of FINN's RTL differ in from FINN's own, and why.
+
+Each adjustment is a small change of text that keeps the hardware the same; one that no longer
+finds its place stops the build, because FINN has changed. FINN's installed files stay untouched.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from lepton_hw.errors import StageError
+
+HERE = Path(__file__).parent
+FINN_VERSION = "1.6.1"
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """Replaces what `pattern` matches, exactly once, by `text`; `reason` says why."""
+
+    pattern: str
+    text: str | Callable[[], str]
+    reason: str
+
+    def apply(self, file_name: str, source: str) -> str:
+        """The adjusted text; raises `StageError` unless the pattern is there exactly once."""
+        text = self.text if isinstance(self.text, str) else self.text()
+        adjusted, times = re.subn(self.pattern, lambda _: text, source, flags=re.S)
+        if times != 1:
+            raise StageError(
+                f"FINN's {file_name} has {times} places to adjust because {self.reason}",
+                f"exactly one, as in finn-plus {FINN_VERSION}",
+                f"install finn-plus {FINN_VERSION}",
+            )
+        return adjusted
+
+
+_WATCHDOG = Adjustment(
+    r"\tif\(1\) begin : blkRecoveryWatch\n.*?\tend : blkRecoveryWatch\n",
+    "",
+    "its start-up watchdog waits 100 ns, which only a simulator with delays can do; it warns and"
+    " computes nothing",
+)
+
+ADJUSTMENTS: dict[str, tuple[Adjustment, ...]] = {
+    "add_multi.sv": (
+        Adjustment(
+            r"\A.*module add_multi import mvu_pkg::\*; #\(.*DEPTH.*endmodule : add_multi\s*\Z",
+            (HERE / "add_multi.sv").read_text,
+            "it defines a constant function inside a generate block",
+        ),
+    ),
+    "mvu.sv": (_WATCHDOG,),
+    "mvu_vvu_axi.sv": (
+        Adjustment(
+            r"localparam int unsigned  MAX_IN_FLIGHT = CORE_PIPELINE_DEPTH;",
+            # From a full output register to the input's stop: one beat that waits in the queue,
+            # PIPELINE_DEPTH of mvu.sv (up to CORE_PIPELINE_DEPTH + 1) on their way, and one more
+            # because OLock is a register. The queue holds MAX_IN_FLIGHT + 1.
+            "localparam int unsigned  MAX_IN_FLIGHT = CORE_PIPELINE_DEPTH + 2;",
+            "its output queue overflows, and output beats are lost, when a layer whose weights"
+            " fit one fold (MW = SIMD) meets back-pressure",
+        ),
+    ),
+    "mvu_vvu_8sx9_dsp58.sv": (_WATCHDOG,),
+    "fifo.sv": (
+        Adjustment(
+            r"typedef struct \{(?=\s*int unsigned\s+lo;\s*int unsigned\s+hi;\s*\} abits_t;)",
+            "typedef struct packed {",
+            "a constant function returns an unpacked structure",
+        ),
+        Adjustment(
+            r"automatic abits_t  abits = '\{ lo: \$clog2\(DEPTH_REQ\), hi: 0 \};",
+            "automatic abits_t  abits = '0;\n\t\tabits.lo = $clog2(DEPTH_REQ);",
+            "a constant function initialises a structure by field names",
+        ),
+    ),
+}
+
+
+def adjust(file_name: str, text: str) -> str:
+    """The text of a FINN source as we use it; unchanged where nothing needs adjusting.
+
+    `file_name` is a path or a bare name. Raises `StageError` where FINN has changed.
+    """
+    for adjustment in ADJUSTMENTS.get(PurePath(file_name).name, ()):
+        text = adjustment.apply(file_name, text)
+    return text

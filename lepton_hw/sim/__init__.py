@@ -1,0 +1,1 @@
+"""Verilator simulation of stitched designs; imports neither torch nor FINN."""

@@ -1,0 +1,115 @@
+"""A design that stopped: which streams are blocked, by whom, and the sentence that says so."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_hw.design import Design
+from lepton_hw.errors import StageError
+from lepton_hw.sim.bench import Plan
+from lepton_hw.sim.library import Run
+
+NAMED = 6  # blocked streams named in the sentence; the rest are in `Deadlock.report`
+
+_Numbers = dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class BlockedStream:
+    """A stream whose producer offers a beat that its consumer does not take.
+
+    `holder`, `module`: the node (and its module) that does not take it; ``"the output"`` at the
+    door. `fifo`: the FIFO at the producing end, if any, with what it holds. `waits_for`: streams
+    on which the holder itself waits: empty inputs, outputs that are not taken.
+    """
+
+    stream: str
+    holder: str
+    module: str
+    fifo: str
+    fill: int
+    depth: int
+    waits_for: tuple[str, ...]
+
+    def __str__(self) -> str:
+        fifo = f" ({self.fifo} holds {self.fill}, depth {self.depth})" if self.fifo else ""
+        module = f" (module {self.module})" if self.module else ""
+        waits = f", which waits for {' and '.join(self.waits_for)}" if self.waits_for else ""
+        return f"stream {self.stream}{fifo} is held by {self.holder}{module}{waits}"
+
+
+class Deadlock(StageError):
+    """The design stopped, or ran out of cycles, with outputs outstanding.
+
+    `report` has every blocked stream; `cycle` is when it was given up.
+    """
+
+    def __init__(self, found: str, report: tuple[BlockedStream, ...], cycle: int) -> None:
+        super().__init__(
+            found,
+            "all outputs",
+            "deepen the FIFOs named here, or raise the limit if the design is only slow",
+        )
+        self.report, self.cycle = report, cycle
+
+
+def explain(design: Design, plan: Plan, run: Run, why: str) -> Deadlock:
+    """The error for a design that stands still, `why` being how that was noticed."""
+    state, expected = run.state(), run.expected_outputs
+    report = _blocked_streams(design, plan, state, run.counters())
+    named = [str(entry) for entry in report[:NAMED]]
+    if len(report) > NAMED:
+        named.append(f"{len(report) - NAMED} more streams are blocked")
+    if not report:
+        taken = [
+            f"{moved} of {name}" for moved, name in zip(state["in"], plan.inputs, strict=False)
+        ]
+        named = [f"no stream is blocked, so a module lost beats (taken: {', '.join(taken)})"]
+    cycle = int(state["scalars"][0])
+    delivered = int(state["out"].sum())
+    found = (
+        f"{why} at cycle {cycle}, {delivered} of {expected} output beats delivered: "
+        f"{'; '.join(named)}"
+    )
+    return Deadlock(found, report, cycle)
+
+
+def _blocked_streams(
+    design: Design, plan: Plan, state: _Numbers, counters: _Numbers
+) -> tuple[BlockedStream, ...]:
+    """Every stream that is valid and not ready, nearest to the output first.
+
+    Weight streams are left out: they wait whenever their layer has no input.
+    """
+    valid = {name: bool(state["valid"][plan.entry(name)]) for name in plan.entries}
+    ready = {name: bool(state["ready"][plan.entry(name)]) for name in plan.entries}
+    nodes = {node.name: node for node in design.nodes}
+    fills = {node.name: int(counters["fill"][index]) for index, node in enumerate(plan.fifos)}
+    found = []
+    for stream in reversed(design.streams):
+        name = stream.name
+        if not valid[name] or ready[name] or _is_weights(stream.producer, design):
+            continue
+        waits: list[str] = []
+        if (holder := nodes.get(stream.consumer)) is not None:
+            waits = [port for port in holder.inputs if not valid[port]]
+            waits += [port for port in holder.outputs if valid[port] and not ready[port]]
+        producer = nodes.get(stream.producer)
+        fifo = producer if producer is not None and producer.name in fills else None
+        found.append(
+            BlockedStream(
+                stream=name,
+                holder=stream.consumer or "the output",
+                module=holder.module if holder else "",
+                fifo=fifo.name if fifo else "",
+                fill=fills[fifo.name] if fifo else 0,
+                depth=fifo.depth if fifo else 0,
+                waits_for=tuple(waits),
+            )
+        )
+    return tuple(found)
+
+
+def _is_weights(producer: str, design: Design) -> bool:
+    return any(node.name == producer and not node.inputs for node in design.nodes)
