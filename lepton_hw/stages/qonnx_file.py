@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from lepton_hw.contract import Port
@@ -37,6 +38,7 @@ def export_qonnx(network: Network, port: Port, path: Path) -> None:
     _rename(model, model.graph.output[0].name, "global_out")
     model.set_tensor_datatype("global_in", DataType[port.dtype])
     _widen_ternary(model)
+    _unsigned_one_bit(model)
     model.save(str(path))
 
 
@@ -48,15 +50,42 @@ def _rename(model: Any, old: str, new: str) -> None:
 def _widen_ternary(model: Any) -> None:
     """Declares ternary weights as INT2, whose smallest value then never occurs.
 
-    A narrow 2-bit range would become TERNARY, which FINN's RTL does not count as narrow, while
-    the values stay the same: the scale maps the largest weight to at most 1.
+    A narrow 2-bit range would become TERNARY, which FINN's RTL does not count as narrow. The
+    weights are clipped first, so that the wider range changes no value.
     """
     from qonnx.custom_op.registry import getCustomOp
 
     for node in model.graph.node:
-        if node.op_type != "Quant" or model.get_initializer(node.input[0]) is None:
+        weights = model.get_initializer(node.input[0])
+        if node.op_type != "Quant" or weights is None:
             continue
-        bits = model.get_initializer(node.input[3])
+        scale, bits = model.get_initializer(node.input[1]), model.get_initializer(node.input[3])
         operation = getCustomOp(node)
         if float(bits) == 2 and operation.get_nodeattr("narrow") == 1:
             operation.set_nodeattr("narrow", 0)
+            model.set_initializer(node.input[0], np.clip(weights, -scale, scale))
+
+
+def _unsigned_one_bit(model: Any) -> None:
+    """Brevitas writes every 1-bit quantiser as bipolar; behind a ReLU ours means (0, 1)."""
+    from onnx import helper
+
+    for index, node in enumerate(list(model.graph.node)):
+        producer = model.find_producer(node.input[0])
+        if node.op_type != "BipolarQuant" or producer is None or producer.op_type != "Relu":
+            continue
+        zero, bits = f"{node.name}_zero_point", f"{node.name}_bit_width"
+        quant = helper.make_node(
+            "Quant",
+            [*node.input, zero, bits],
+            list(node.output),
+            name=node.name,
+            domain="qonnx.custom_op.general",
+            signed=0,
+            narrow=0,
+            rounding_mode="ROUND",
+        )
+        model.graph.node.remove(node)
+        model.graph.node.insert(index, quant)
+        model.set_initializer(zero, np.array(0.0, np.float32))
+        model.set_initializer(bits, np.array(1.0, np.float32))

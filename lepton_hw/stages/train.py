@@ -21,7 +21,8 @@ WEIGHTS = "weights.pt"
 class Trained(Artifact):
     """``weights.pt`` (a state_dict) and what it is worth on the held-out set.
 
-    `input_shape` is (H, W, C) at the door; `history` has loss and accuracy of each epoch.
+    `input_shape` is (H, W, C) at the door; `history` has loss and accuracy of each epoch;
+    `threshold_margin` is the smallest distance of an activation's threshold from an integer sum.
     """
 
     stage: ClassVar[str] = "train"
@@ -31,6 +32,7 @@ class Trained(Artifact):
     classes: tuple[str, ...]
     input_shape: tuple[int, int, int]
     parameters: int
+    threshold_margin: float
 
 
 def run(  # noqa: PLR0913 – a stage's arguments, and where the training goes on and runs
@@ -49,6 +51,7 @@ def run(  # noqa: PLR0913 – a stage's arguments, and where the training goes o
     import torch
 
     from lepton_hw.training.loop import Trainer
+    from lepton_hw.training.settle import settle
 
     if flow.data is None or flow.model is None or flow.train is None:
         raise InputError(
@@ -74,6 +77,7 @@ def run(  # noqa: PLR0913 – a stage's arguments, and where the training goes o
     trainer.run(progress)
     network.cpu()
     trainer.device = "cpu"
+    margin = settle(network, trainer.test_codes)
     predicted = trainer.predict(trainer.test_codes)
     torch.save(network.state_dict(), workdir / WEIGHTS)
     trainer.forget()
@@ -82,6 +86,7 @@ def run(  # noqa: PLR0913 – a stage's arguments, and where the training goes o
         history=tuple(trainer.history),
         classes=dataset.classes,
         input_shape=door_shape(flow, dataset),
+        threshold_margin=round(margin, 6),
         parameters=sum(p.numel() for p in network.parameters()),
     )
 
