@@ -39,6 +39,9 @@ def code_files(module: str, root: Path = ROOT) -> tuple[Path, ...]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
+        if name.endswith(".*"):
+            waiting.extend(_below(name.removesuffix(".*"), root))
+            continue
         path = module_file(name, root)
         if path is None or name in found:
             continue
@@ -64,7 +67,8 @@ def imports(path: Path, module: str) -> Iterator[tuple[str, int]]:
     """Every module that the file may import: its absolute name and the line.
 
     For ``from a import b`` both ``a`` and ``a.b`` are given, since only the file system knows
-    whether b is a module. Text passed to ``import_module`` counts when it stands there as text.
+    whether b is a module. ``import_module(f"a.b.{name}")`` gives ``a.b.*``, all that it may
+    import; with an argument that cannot be read here it gives all of ours.
     """
     tree = ast.parse(path.read_text(), filename=str(path))
     here = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
@@ -79,15 +83,29 @@ def imports(path: Path, module: str) -> Iterator[tuple[str, int]]:
             for name in node.names:
                 yield f"{source}.{name.name}", node.lineno
         elif isinstance(node, ast.Call) and node.args and _is_import_module(node.func):
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value, node.lineno
+            yield _named(node.args[0]), node.lineno
 
 
 def _is_import_module(function: ast.expr) -> bool:
     if isinstance(function, ast.Attribute):
         return function.attr == "import_module"
     return isinstance(function, ast.Name) and function.id in ("import_module", "__import__")
+
+
+def _named(argument: ast.expr) -> str:
+    """The module, or the package and ``.*``, that an argument of ``import_module`` stands for."""
+    start = argument.values[0] if isinstance(argument, ast.JoinedStr) else argument
+    if not isinstance(start, ast.Constant) or not isinstance(start.value, str):
+        return f"{PACKAGE}.*"
+    return start.value if start is argument else f"{start.value.rpartition('.')[0]}.*"
+
+
+def _below(package: str, root: Path) -> list[str]:
+    """Every module of one of our packages and of the packages inside it."""
+    first, *inner = package.split(".")
+    files = root.joinpath(*inner).rglob("*.py") if first == PACKAGE else ()
+    names = [file.relative_to(root).with_suffix("").parts for file in files]
+    return [".".join([PACKAGE, *name]).removesuffix(".__init__") for name in names]
 
 
 def _parents(module: str) -> list[str]:

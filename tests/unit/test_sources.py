@@ -45,6 +45,29 @@ def test_the_closure_of_a_leaf_is_small(package: Path) -> None:
     assert names("lepton_hw.g", package) == {"__init__.py", "g.py"}
 
 
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("f'lepton_hw.sub.{name}'", {"__init__.py", "g.py", "sub/__init__.py", "sub/c.py",
+                                     "sub/d.py", "sub/kernel.sv", "sub/templates/page.j2",
+                                     "e.py", "f.py"}),
+        ("f'lepton_hw.{name}'", set(FILES)),
+        ("name", set(FILES)),
+        ("f'{name}.py'", set(FILES)),
+        ("'json'", {"__init__.py", "g.py"}),
+        ("f'json.{name}'", {"__init__.py", "g.py"}),
+    ],
+)  # fmt: skip
+def test_a_module_chosen_by_name_brings_all_that_it_may_be(
+    package: Path, argument: str, expected: set[str]
+) -> None:
+    (package / "e.py").write_text("")
+    (package / "g.py").write_text(
+        f"from importlib import import_module\ndef f(name):\n    import_module({argument})\n"
+    )
+    assert names("lepton_hw.g", package) == expected
+
+
 def test_an_unknown_module_is_refused(package: Path) -> None:
     with pytest.raises(ValueError, match=r"there is no module lepton_hw\.nothing"):
         sources.code_files("lepton_hw.nothing", package)
@@ -64,6 +87,12 @@ def test_the_digest_follows_the_closure(package: Path, changed: str, differs: bo
     assert digest() == before
     (package / changed).write_text("# changed\n" + FILES[changed])
     assert (digest() != before) is differs
+
+
+def test_training_depends_on_every_network_and_data_set() -> None:
+    files = {path.relative_to(sources.ROOT).as_posix() for path in sources.code_files(
+        "lepton_hw.stages.train")}  # fmt: skip
+    assert {"models/cnn_small.py", "models/cnv.py", "data/digits.py"} <= files
 
 
 def test_the_digest_of_a_real_module() -> None:
