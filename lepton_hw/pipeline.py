@@ -43,7 +43,9 @@ def build(
     """
     options = options or Options()
     if options.to not in STAGES:
-        raise InputError(f"there is no stage '{options.to}'", ", ".join(STAGES), "pass one of these")
+        raise InputError(
+            f"there is no stage '{options.to}'", ", ".join(STAGES), "pass one of these"
+        )
     folder = build_folder(flow, board, options)
     done: dict[str, Artifact] = {}
     with artifacts.locked(folder, lambda holder: _waiting(folder, holder, progress)):
@@ -94,8 +96,12 @@ class _Steps:
         yield exported
         compiled = do(
             compile_.Compiled,
-            {**values("compile"), **compile_.folding_digest(flow), **place("part", "finn_board"),
-             **place("clock", "resources")},
+            {
+                **values("compile"),
+                **compile_.folding_digest(flow),
+                **place("part", "finn_board"),
+                **place("clock", "resources"),
+            },
             (exported,),
             lambda w: compile_.run(flow, board, exported, w, say),
         )

@@ -114,8 +114,7 @@ def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
         print(json.dumps([vars(finding) for finding in findings], indent=1, default=str))
     else:
         rows = [
-            (f.name, f.found or "missing", "" if f.found else f.remedy, f.enables)
-            for f in findings
+            (f.name, f.found or "missing", "" if f.found else f.remedy, f.enables) for f in findings
         ]
         table("What is here", ("tool", "found", "how to get it", "enables"), rows)
 

@@ -30,7 +30,7 @@ def _trained(trained: Trained) -> list[Row]:
     metrics = trained.metrics
     return [
         ("accuracy, held out", f"{metrics.accuracy:.2%}"),
-        ("macro F1", f"{metrics.macro_f1:.4f}"),
+        ("macro F1", f"{metrics.f1:.4f}"),
     ]
 
 

@@ -91,14 +91,12 @@ def _pins(interfaces: list[tuple[str, int]], tensors: list[str], node: str) -> t
             "one stream for each tensor",
             "report this layer, its kind is new to the stitcher",
         )
-    return tuple(
-        Pin(port=port, tensor=t) for (port, _), t in zip(interfaces, tensors, strict=True)
-    )
+    return tuple(Pin(port=port, tensor=t) for (port, _), t in zip(interfaces, tensors, strict=True))
 
 
 def _copy_own(files: list[Path], generated: Path, folder: Path, node: str) -> list[str]:
     target = folder / "rtl" / node
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     for data in sorted(generated.glob("*.dat")):
         shutil.copyfile(data, target / data.name)
     names = []
@@ -166,9 +164,7 @@ def _edges(model: ModelWrapper) -> list[Edge]:
     return edges
 
 
-def _edge(
-    tensor: str, producer: str, consumer: str, kind: Any, shapes: Any, width: int
-) -> Edge:
+def _edge(tensor: str, producer: str, consumer: str, kind: Any, shapes: Any, width: int) -> Edge:
     shape, folded = shapes
     return Edge(
         tensor=tensor,

@@ -11,11 +11,13 @@ from lepton_hw.artifacts import write_atomically
 from lepton_hw.board import Board
 from lepton_hw.compiler import supported
 from lepton_hw.compiler.collect import collect
+from lepton_hw.compiler.fifo_sizing import DEEP, Sizing, size_fifos
 from lepton_hw.compiler.fit import Use, overflow, require_fit, total
 from lepton_hw.compiler.graph import FILE, Graph, Kernel
 from lepton_hw.compiler.host_tail import HostTail
 from lepton_hw.compiler.steps import FinnSteps
 from lepton_hw.compiler.world import finn_world
+from lepton_hw.progress import SILENT, Progress
 
 MODEL = "finn.onnx"
 LOG = "finn.log"
@@ -23,15 +25,24 @@ LOG = "finn.log"
 
 @dataclass(frozen=True)
 class Result:
-    """The graph (also in ``graph.json``), what the host does after it, and the estimate."""
+    """The graph (also in ``graph.json``), what the host does after it, and the estimate.
+
+    `interval` is the best possible distance of frames, in cycles, measured with deep FIFOs.
+    """
 
     graph: Graph
     tail: HostTail
     use: Use
+    interval: float
 
 
-def compile_model(
-    model_file: Path, board: Board, workdir: Path, target_fps: int | None, folding: Path | None
+def compile_model(  # noqa: PLR0913 – what to compile, for what, where, how fast
+    model_file: Path,
+    board: Board,
+    workdir: Path,
+    target_fps: int | None,
+    folding: Path | None,
+    progress: Progress = SILENT,
 ) -> Result:
     """Compiles into `workdir`: ``graph.json``, ``rtl/``, ``reports/``, ``finn.onnx``, ``finn.log``.
 
@@ -48,15 +59,27 @@ def compile_model(
         supported.require_static_weights(model)
         # Before code generation, which takes longest and cannot use a design that is too large.
         _require_fit(_estimate(model, board), board, target_fps, steps, specialized)
-        model = steps.generate(model)
+        model = steps.generate(model, DEEP)
         supported.require_rtl(model)
+        sizing = _sized(steps, model, board, scratch, progress)
         graph = collect(model, board.part, workdir)
         use = total(graph.kernels)
         _require_fit(use, board, target_fps, steps, specialized)
         model.save(str(workdir / MODEL))
     write_atomically(workdir / FILE, graph.model_dump_json(indent=2) + "\n")
     _tidy(workdir, scratch)
-    return Result(graph, tail, use)
+    return Result(graph, tail, use, sizing.interval)
+
+
+def _sized(
+    steps: FinnSteps, model: ModelWrapper, board: Board, scratch: Path, progress: Progress
+) -> Sizing:
+    """Measures with deep FIFOs in a scratch folder, then sets the depths in the model."""
+    deep = scratch / "deep"
+    graph = collect(model, board.part, deep)
+    sizing = size_fifos(graph, deep, scratch / "deep-design", progress)
+    steps.resize(model, sizing.depths)
+    return sizing
 
 
 def _specialized(steps: FinnSteps, model: ModelWrapper) -> ModelWrapper:

@@ -14,8 +14,6 @@ from lepton_hw.board import Board
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
 from lepton_hw.errors import LeptonError, StageError
 
-#: FIFO between every two kernels, in beats; up to 33 FINN builds it from shift registers (SRLs).
-FIFO_DEPTH = 32
 #: FINN's bound on SIMD x weight bits of one PE; its own examples use the same value for CNNs.
 MAX_WEIGHT_WIDTH = 10_000
 
@@ -61,7 +59,9 @@ class FinnSteps:
     def run(self, names: tuple[str, ...], model: ModelWrapper) -> ModelWrapper:
         """Runs the named FINN steps."""
         for name in names:
-            model = self._one(name, model, lambda m, n=name: getattr(self._steps, n)(m, self.config))
+            model = self._one(
+                name, model, lambda m, n=name: getattr(self._steps, n)(m, self.config)
+            )
         return model
 
     def front(self, model: ModelWrapper) -> tuple[ModelWrapper, HostTail]:
@@ -81,17 +81,25 @@ class FinnSteps:
         """Sets PE and SIMD, then minimises bit widths."""
         return self.run(FOLD, model)
 
-    def generate(self, model: ModelWrapper) -> ModelWrapper:
+    def generate(self, model: ModelWrapper, fifo_depth: int) -> ModelWrapper:
         """Writes FINN's estimate reports, inserts width converters and FIFOs, writes the RTL."""
         model = self.run(REPORT, model)
         for node in model.graph.node:
             op = getCustomOp(node)
-            op.set_nodeattr("inFIFODepths", [FIFO_DEPTH] * len(op.get_nodeattr("inFIFODepths")))
-            op.set_nodeattr("outFIFODepths", [FIFO_DEPTH] * len(op.get_nodeattr("outFIFODepths")))
+            op.set_nodeattr("inFIFODepths", [fifo_depth] * len(op.get_nodeattr("inFIFODepths")))
+            op.set_nodeattr("outFIFODepths", [fifo_depth] * len(op.get_nodeattr("outFIFODepths")))
         model = self.run(("step_set_fifo_depths",), model)
         for node in model.graph.node:
             getCustomOp(node).set_nodeattr("exec_mode", "cppsim")
         return model
+
+    def resize(self, model: ModelWrapper, depths: dict[str, int]) -> None:
+        """Writes the FIFOs named in `depths` again, with these depths in beats."""
+        for node in model.graph.node:
+            if node.name in depths:
+                op = getCustomOp(node)
+                op.set_nodeattr("depth", depths[node.name])
+                op.generate_hdl(model, self._part, self.config.synth_clk_period_ns)
 
     def _one(
         self, name: str, model: ModelWrapper, step: Callable[[ModelWrapper], Any]

@@ -155,9 +155,7 @@ def ports(text: str, module: str) -> dict[str, str]:
     return result
 
 
-def _top(
-    graph: Graph, folder: Path, streams: dict[str, Stream], weights: list[Stream]
-) -> str:
+def _top(graph: Graph, folder: Path, streams: dict[str, Stream], weights: list[Stream]) -> str:
     doors = [(streams[name], "input") for name in graph.inputs]
     doors += [(streams[name], "output") for name in graph.outputs]
     lines = [
@@ -183,7 +181,9 @@ def _top(
 
 
 def _door(stream: Stream, way: str) -> str:
-    ahead, back = ("input  wire", "output wire") if way == "input" else ("output wire", "input  wire")
+    ahead, back = (
+        ("input  wire", "output wire") if way == "input" else ("output wire", "input  wire")
+    )
     return (
         f"    {ahead} [{stream.width - 1}:0] {stream.name}_tdata,\n"
         f"    {ahead} {stream.name}_tvalid,\n"
@@ -206,7 +206,9 @@ def _one_instance(
     kernel: Kernel, module: str, name: str, pins: dict[str, str], folder: Path
 ) -> list[str]:
     texts = [(folder / file).read_text() for file in kernel.files]
-    text = next((t for t in texts if re.search(rf"^\s*module\s+{re.escape(module)}\b", t, re.M)), "")
+    text = next(
+        (t for t in texts if re.search(rf"^\s*module\s+{re.escape(module)}\b", t, re.M)), ""
+    )
     known = ports(text, module)
     wires = {
         f"{port}_{part.upper() if port.endswith('_V') else part}": f"{stream}_{part}"

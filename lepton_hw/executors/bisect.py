@@ -27,9 +27,7 @@ def layers_of(design: Design) -> list[tuple[str, str, str]]:
     return found
 
 
-def bisect_rtl(
-    rtl: RtlExecutor, finn: FinnExecutor, codes: Ints, frame: int
-) -> Divergence | None:
+def bisect_rtl(rtl: RtlExecutor, finn: FinnExecutor, codes: Ints, frame: int) -> Divergence | None:
     """The first divergence of `frame`; the frames before it run too, for the state they leave.
 
     Returns None where all taps of that frame agree.

@@ -17,9 +17,7 @@ class RtlExecutor(Executor):
 
     name = "rtl"
 
-    def __init__(
-        self, folder: Path, contract: InputContract, progress: Progress = SILENT
-    ) -> None:
+    def __init__(self, folder: Path, contract: InputContract, progress: Progress = SILENT) -> None:
         super().__init__(contract)
         self.design = read_design(folder)
         self.simulator = Simulator(self.design, folder)
@@ -28,6 +26,8 @@ class RtlExecutor(Executor):
     def _infer(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         return self.simulator.run(codes, progress=self._progress).outputs
 
-    def taps(self, codes: NDArray[np.int64], streams: tuple[str, ...]) -> dict[str, NDArray[np.int64]]:
+    def taps(
+        self, codes: NDArray[np.int64], streams: tuple[str, ...]
+    ) -> dict[str, NDArray[np.int64]]:
         """What went through the named streams: (N, *shape) each, frames that came whole."""
         return self.simulator.run(codes, taps=streams, progress=self._progress).taps

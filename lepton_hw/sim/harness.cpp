@@ -57,6 +57,7 @@ struct Handle {
     uint64_t cycle = 0, idle = 0, idle_max = 0, last_output = 0;
     uint64_t random = 0;
     uint32_t gap = 0, stall = 0;         // probabilities, in units of 2^-32
+    double interval = 0;                 // cycles per frame at the inputs; 0: no limit
     bool draining = false;
     std::string problem;
 
@@ -150,6 +151,11 @@ void store(Buffer& to, const uint8_t* data, size_t bytes, uint64_t cycle, bool s
     }
 }
 
+// Whether the next beat may be offered: an even pace of one frame in every interval.
+bool due(const Handle& x, const Buffer& in) {
+    return double(x.cycle) * double(in.per_frame) >= double(in.done) * x.interval;
+}
+
 void drive_inputs(Handle& x, Model& m) {
     for (unsigned i = 0; i < INPUTS; i++) {
         Buffer& in = x.in[i];
@@ -158,7 +164,7 @@ void drive_inputs(Handle& x, Model& m) {
             store(in, nullptr, 0, x.cycle, true);
             valid = 0;
         }
-        if (!valid && in.done < in.beats && (x.gap == 0 || next_random(x) >= x.gap)) {
+        if (!valid && in.done < in.beats && (x.gap == 0 || next_random(x) >= x.gap) && due(x, in)) {
             std::memcpy(input_data(m, i), in.words + in.done * in.stride, INPUT_BYTES[i]);
             valid = 1;
         }
@@ -243,13 +249,14 @@ FILE* __wrap_fopen(const char* name, const char* mode) {
 
 const char* lepton_problem(Handle* x) { return x->problem.c_str(); }
 
-Handle* lepton_open(const char* folder, uint64_t seed, uint32_t gap, uint32_t stall) {
+Handle* lepton_open(const char* folder, uint64_t seed, uint32_t gap, uint32_t stall,
+                    double interval) {
     auto* x = new Handle();
     current = x;
     data_folder = folder;
     x->random = seed * 0x9E3779B97F4A7C15ULL + 0x1234567ULL;
     if (!x->random) x->random = 1;
-    x->gap = gap, x->stall = stall;
+    x->gap = gap, x->stall = stall, x->interval = interval;
     std::memset(&x->total, 0, sizeof x->total);
 #if VM_TRACE_FST
     x->context.traceEverOn(true);

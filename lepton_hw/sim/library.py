@@ -15,7 +15,10 @@ _U64 = ctypes.c_uint64
 _HANDLE = ctypes.c_void_p
 _ATTACH = [_HANDLE, ctypes.c_uint, _HANDLE, _U64, _U64, ctypes.c_size_t, _HANDLE]
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "lepton_open": (_HANDLE, [ctypes.c_char_p, _U64, ctypes.c_uint32, ctypes.c_uint32]),
+    "lepton_open": (
+        _HANDLE,
+        [ctypes.c_char_p, _U64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_double],
+    ),
     "lepton_problem": (ctypes.c_char_p, [_HANDLE]),
     "lepton_run": (ctypes.c_int, [_HANDLE, _U64, _U64]),
     "lepton_trace": (ctypes.c_int, [_HANDLE, ctypes.c_char_p, _U64, _U64]),
@@ -61,11 +64,16 @@ def counters_type(plan: Plan) -> type[ctypes.Structure]:
 
 @dataclass(frozen=True)
 class Pace:
-    """Probability per cycle that an input is withheld, that an output is not taken; the seed."""
+    """Probability per cycle that an input is withheld, that an output is not taken; the seed.
+
+    `interval`: cycles per frame at which every input's beats are offered, evenly spread; 0 is as
+    fast as the design takes them.
+    """
 
     gap: float = 0.0
     stall: float = 0.0
     seed: int = 0
+    interval: float = 0.0
 
 
 class Run:
@@ -81,6 +89,7 @@ class Run:
             pace.seed % (1 << 64),
             int(pace.gap * unit),
             int(pace.stall * unit),
+            pace.interval,
         )
 
     def __enter__(self) -> "Run":

@@ -56,6 +56,7 @@ class Simulator:
         *,
         gap: float = 0.0,
         stall: float = 0.0,
+        interval: float = 0.0,
         seed: int = 0,
         cycle_limit: int | None = None,
         idle_limit: int | None = None,
@@ -66,6 +67,7 @@ class Simulator:
         """Feeds a batch, shape (frames, *shape without the leading 1), and collects the outputs.
 
         `gap`, `stall`: probability per cycle that an input is withheld, an output not taken.
+        `interval`: cycles per frame at which input is offered evenly; 0 is as fast as it is taken.
         `idle_limit`: cycles without any beat anywhere that count as a deadlock. `taps`: internal
         streams to record. `trace`: first cycle, end cycle and path of an FST waveform.
 
@@ -83,7 +85,7 @@ class Simulator:
         started = time.perf_counter()
         built = library.load(self.build(observed=bool(taps), trace=trace is not None))
         limits = (min(cycle_limit or _MAX_CYCLES, _MAX_CYCLES), idle_limit or self._patience())
-        with Run(built, plan, self.folder, Pace(gap, stall, seed)) as run:
+        with Run(built, plan, self.folder, Pace(gap, stall, seed, interval)) as run:
             _check(run)
             frame_in = [
                 run.attach("input", index, packed, design.stream(name).beats)

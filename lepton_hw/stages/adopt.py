@@ -79,7 +79,9 @@ def read_onnx(file: Path) -> Any:
     except (DecodeError, ValueError, OSError):
         proto = None
     if proto is None or not proto.graph.node or not proto.graph.input:
-        raise InputError(f"{file} is not an ONNX model", "a QONNX file", "check the path of --model")
+        raise InputError(
+            f"{file} is not an ONNX model", "a QONNX file", "check the path of --model"
+        )
     outside = [t.name for t in proto.graph.initializer if t.external_data]
     if outside:
         raise InputError(

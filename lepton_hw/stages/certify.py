@@ -125,9 +125,7 @@ def _bisect(finn: Executor, design: Path, inputs: Ints, frame: int) -> Divergenc
     return bisect_rtl(RtlExecutor(design, finn.contract), finn, inputs, frame)
 
 
-def _at_output(
-    executor: str, reference: str, frame: int, expected: Ints, got: Ints
-) -> Divergence:
+def _at_output(executor: str, reference: str, frame: int, expected: Ints, got: Ints) -> Divergence:
     index = tuple(int(n) for n in np.argwhere(expected != got)[0])
     return Divergence(
         executor=executor,
@@ -150,5 +148,3 @@ def require_exact(certificate: Certificate, place: Path) -> None:
     found = first.sentence() if first else f"{', '.join(worst)} differ from the reference"
     expected = str(first.expected) if first else "equal integers"
     raise Mismatch(found, expected, f"see {place}; do not use this design")
-
-

@@ -42,7 +42,8 @@ class Compiled(Artifact):
     """`contract` with the output as the hardware gives it; totals of FINN's estimates.
 
     `cycles` is FINN's estimate for the slowest layer, `bottleneck` its name, `latency_cycles`
-    FINN's estimate of the longest path.
+    FINN's estimate of the longest path. `interval` is the distance of frames in cycles that the
+    design reaches with FIFOs of any depth, by simulation; `fifo_bits` what the FIFOs hold.
     """
 
     stage: ClassVar[str] = "compile"
@@ -51,6 +52,7 @@ class Compiled(Artifact):
     bottleneck: str
     cycles: int
     latency_cycles: int
+    interval: float
     lut: int
     bram36: int
     uram: int
@@ -64,15 +66,14 @@ def run(
     """Compiles ``model.onnx`` for the board; see `lepton_hw.compiler.compile` for the errors."""
     from lepton_hw.compiler.compile import compile_model, slowest
 
-    with progress.task("compile", 1) as task:
-        result = compile_model(
-            exported.path("model.onnx"),
-            board,
-            workdir,
-            flow.compile.target_fps,
-            _folding_file(flow),
-        )
-        task.advance()
+    result = compile_model(
+        exported.path("model.onnx"),
+        board,
+        workdir,
+        flow.compile.target_fps,
+        _folding_file(flow),
+        progress,
+    )
     slow = slowest(result.graph)
     output = _door(result.graph, result.graph.outputs[0])
     contract = _contract(exported.contract, output, result.tail.scale, result.tail.bias)
@@ -83,6 +84,7 @@ def run(
         bottleneck=slow.name,
         cycles=slow.cycles,
         latency_cycles=_latency(workdir),
+        interval=result.interval,
         lut=result.use.lut,
         bram36=result.use.bram36,
         uram=result.use.uram,
