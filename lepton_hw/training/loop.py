@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional
 
 from lepton_hw.data.dataset import Dataset
@@ -70,6 +71,7 @@ class Trainer:
                 checkpoint.write(self.checkpoints, self.key, self._state(optimiser, schedule))
                 last = self.history[-1]
                 task.advance(1, f"loss {last['loss']:.3f}, accuracy {last['accuracy']:.2%}")
+        self._average_normalisation()
 
     def forget(self) -> None:
         """Removes the checkpoint; for when the result has been written."""
@@ -107,6 +109,25 @@ class Trainer:
                     seen += 1
                     if seen > CALIBRATION_BATCHES:
                         break
+
+    def _average_normalisation(self) -> None:
+        """Takes means and variances anew, as plain averages over two passes with fixed weights.
+
+        The running ones lag behind weights that still flip between two codes, which at 2 bits
+        costs some per cent of accuracy.
+        """
+        norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+        momentum = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average of all that follows
+        self.network.train()
+        with torch.no_grad():
+            for extra in (1, 2):
+                for codes, _ in self._batches(self.recipe.epochs + extra):
+                    self.network(codes)
+        for norm, value in zip(norms, momentum, strict=True):
+            norm.momentum = value
 
     def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         random = np.random.default_rng([self.recipe.seed, epoch])
