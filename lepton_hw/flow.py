@@ -106,6 +106,8 @@ class Data(Values):
         for step in self.preprocess:
             if isinstance(step, RandomCrop | Flip | Rotate | Brightness):
                 raise ValueError(f"no random step in preprocess, move '{step.op}' to augment")
+        if any(isinstance(step, Normalise) for step in (*self.preprocess[:-1], *self.augment)):
+            raise ValueError("normalise only as the last step of preprocess: it ends with codes")
         return self
 
 

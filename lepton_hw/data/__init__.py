@@ -31,7 +31,9 @@ def load(data: Data, progress: Progress = SILENT) -> Dataset:
     """
     if data.set not in DATASETS:
         raise InputError(
-            f"there is no data set '{data.set}'", f"one of {', '.join(DATASETS)}", "correct data.set"
+            f"there is no data set '{data.set}'",
+            f"one of {', '.join(DATASETS)}",
+            "correct data.set",
         )
     module = import_module(f"lepton_hw.data.{DATASETS[data.set]}")
     loader: Callable[[Data, Progress], Dataset] = module.load

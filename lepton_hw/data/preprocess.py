@@ -15,6 +15,7 @@ from lepton_hw.data.dataset import Images
 from lepton_hw.errors import InputError
 
 Codes = NDArray[np.uint8] | NDArray[np.int8]
+PART = 1024
 _ONE = 1 << 14  # fixed-point weight of a whole pixel
 
 
@@ -25,16 +26,22 @@ def door_dtype(steps: Sequence[flow.Step]) -> str:
 
 def prepare(images: Images, steps: Sequence[flow.Step]) -> Codes:
     """Every step that the host does before the door: uint8 (N, H, W, C) → codes (N, H', W', C)."""
-    codes: Codes = apply(images, without_normalise(steps), np.random.default_rng(0))
+    codes: Codes = pixels(images, steps)
     for step in steps:
         if isinstance(step, flow.Normalise):
             codes = normalise(codes, step)
     return codes
 
 
-def without_normalise(steps: Sequence[flow.Step]) -> tuple[flow.Step, ...]:
-    """The steps that keep uint8 pixels; augmentation runs after these, before normalise."""
-    return tuple(step for step in steps if not isinstance(step, flow.Normalise))
+def pixels(images: Images, steps: Sequence[flow.Step]) -> Images:
+    """The steps but normalise, uint8 throughout; augmentation runs between this and normalise."""
+    kept = tuple(step for step in steps if not isinstance(step, flow.Normalise))
+    if not kept:
+        return images
+    none = np.random.default_rng(0)  # never drawn from: a flow has no random step here
+    # In parts, since some steps need many times the memory of their images.
+    parts = [apply(images[i : i + PART], kept, none) for i in range(0, len(images), PART)]
+    return np.concatenate(parts)
 
 
 def apply(images: Images, steps: Sequence[flow.Step], random: np.random.Generator) -> Images:
@@ -44,7 +51,9 @@ def apply(images: Images, steps: Sequence[flow.Step], random: np.random.Generato
     return images
 
 
-def _apply_one(images: Images, step: flow.Step, random: np.random.Generator) -> Images:
+def _apply_one(  # noqa: PLR0911 – one return a step
+    images: Images, step: flow.Step, random: np.random.Generator
+) -> Images:
     match step:
         case flow.Resize():
             return resize(images, step.width, step.height)
@@ -67,7 +76,7 @@ def _apply_one(images: Images, step: flow.Step, random: np.random.Generator) -> 
             return rotate(images, random.uniform(-step.degrees, step.degrees, len(images)))
         case flow.Brightness():
             factor = random.uniform(1 - step.amount, 1 + step.amount, (len(images), 1, 1, 1))
-            return np.clip(np.rint(images * factor), 0, 255).astype(np.uint8)
+            return _to_pixels(np.rint(images * factor))
         case flow.Denoise(method="median"):
             return median(images, step.size)
         case flow.Denoise():
@@ -88,7 +97,8 @@ def crop(
     rows = tops[:, None] + np.arange(height)
     columns = lefts[:, None] + np.arange(width)
     picture = np.arange(len(images))[:, None, None]
-    return images[picture, rows[:, :, None], columns[:, None, :]]
+    cut: Images = images[picture, rows[:, :, None], columns[:, None, :]]
+    return cut
 
 
 def resize(images: Images, width: int, height: int) -> Images:
@@ -105,26 +115,28 @@ def _triangle(size: int, new: int) -> NDArray[np.float64]:
     stretch = size / new
     support = max(stretch, 1.0)
     centres = (np.arange(new) + 0.5) * stretch - 0.5
-    weights = np.maximum(0, 1 - np.abs(np.arange(size) - centres[:, None]) / support)
-    return _fixed_point(weights)
+    distance = np.abs(np.arange(size) - centres[:, None]) / support
+    return _fixed_point(np.maximum(0.0, 1.0 - distance))
 
 
 def _fixed_point(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows rounded to whole numbers whose sum is `_ONE`; the largest takes the rest."""
-    whole = np.rint(weights / weights.sum(axis=1, keepdims=True) * _ONE)
+    whole: NDArray[np.float64] = np.rint(weights / weights.sum(axis=1, keepdims=True) * _ONE)
     largest = whole.argmax(axis=1)
     whole[np.arange(len(whole)), largest] += _ONE - whole.sum(axis=1)
     return whole
 
 
-def _separable(
-    images: Images, rows: NDArray[np.float64], columns: NDArray[np.float64]
-) -> Images:
+def _separable(images: Images, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Images:
     # Whole numbers below 2^53 in float64: sums are exact in any order, and so the same on every
     # machine, while the product still runs at BLAS speed.
     wide = np.einsum("hi,nijc->nhjc", rows, images.astype(np.float64), optimize=True)
     total = np.einsum("wj,nhjc->nhwc", columns, wide, optimize=True)
-    return np.clip(np.floor(total / _ONE**2 + 0.5), 0, 255).astype(np.uint8)
+    return _to_pixels(np.floor(total / _ONE**2 + 0.5))
+
+
+def _to_pixels(values: NDArray[np.float64]) -> Images:
+    return np.asarray(np.clip(values, 0, 255), np.uint8)
 
 
 def gaussian(images: Images, size: int) -> Images:
@@ -139,7 +151,9 @@ def gaussian(images: Images, size: int) -> Images:
     def matrix(length: int) -> NDArray[np.float64]:
         weights = np.zeros((length, length))
         for k, tap in zip(range(-reach, reach + 1), taps, strict=True):
-            np.add.at(weights, (np.arange(length), np.clip(np.arange(length) + k, 0, length - 1)), tap)
+            np.add.at(
+                weights, (np.arange(length), np.clip(np.arange(length) + k, 0, length - 1)), tap
+            )
         return _fixed_point(weights)
 
     return _separable(images, matrix(images.shape[1]), matrix(images.shape[2]))
@@ -171,7 +185,7 @@ def rotate(images: Images, degrees: NDArray[np.float64]) -> Images:
     n = np.arange(len(images))[:, None, None]
     upper = padded[n, top, left] * (1 - right) + padded[n, top, left + 1] * right
     lower = padded[n, top + 1, left] * (1 - right) + padded[n, top + 1, left + 1] * right
-    return np.clip(np.rint(upper * (1 - down) + lower * down), 0, 255).astype(np.uint8)
+    return _to_pixels(np.rint(upper * (1 - down) + lower * down))
 
 
 def normalise(images: Images | Codes, step: flow.Normalise) -> NDArray[np.int8]:

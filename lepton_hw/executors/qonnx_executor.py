@@ -94,7 +94,7 @@ def _run(model: Any, frames: NDArray[np.float32]) -> NDArray[np.float32]:
     return result
 
 
-def _shapes(model: Any) -> dict[str, tuple[int, ...] | None]:
+def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
     """Shape of every tensor that a node computes from the input (constants left out)."""
     live = {model.graph.input[0].name}
     for node in model.graph.node:

@@ -7,7 +7,7 @@ whole image, so that nothing has to be flattened.
 from torch import nn
 
 from lepton_hw.flow import Model
-from lepton_hw.models.layers import Bits, channels, conv, conv_block, flat_activation
+from lepton_hw.models.layers import Bits, Window, channels, conv, conv_block
 from lepton_hw.models.network import Network
 
 
@@ -18,9 +18,9 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
     first, second, third = (channels(base, model.width) for base in (16, 32, 32))
     rest = ((height + 1) // 2, (width + 1) // 2)
     features = nn.Sequential(
-        *conv_block(depth, first, 3, bits, padding=1),
-        *conv_block(first, second, 3, bits, stride=2, padding=1),
-        conv(second, third, rest, bits),
+        *conv_block(depth, first, Window(3, padding=1), bits),
+        *conv_block(first, second, Window(3, stride=2, padding=1), bits),
+        conv(second, third, Window(rest), bits),
         nn.BatchNorm2d(third),
     )
-    return Network(features, flat_activation(bits), third, classes, bits)
+    return Network(features, third, classes, bits)

@@ -10,11 +10,11 @@ from lepton_hw.errors import InputError
 from lepton_hw.flow import Model
 from lepton_hw.models.layers import (
     Bits,
+    Window,
     channels,
     conv_block,
     dense,
     dense_block,
-    flat_activation,
 )
 from lepton_hw.models.network import Network
 
@@ -33,8 +33,8 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
     layers: list[nn.Module] = []
     for base, reduces in ((64, True), (128, True), (256, False)):
         size = channels(base, model.width)
-        layers += conv_block(depth, size, 3, bits)
-        layers += conv_block(size, size, 3, bits, stride=2 if strided and reduces else 1)
+        layers += conv_block(depth, size, Window(3), bits)
+        layers += conv_block(size, size, Window(3, stride=2 if strided and reduces else 1), bits)
         if reduces and not strided:
             layers.append(nn.MaxPool2d(2))
         depth = size
@@ -46,4 +46,4 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
         dense(hidden, hidden, bits),
         nn.BatchNorm1d(hidden),
     )
-    return Network(features, flat_activation(bits), hidden, classes, bits)
+    return Network(features, hidden, classes, bits)

@@ -3,7 +3,7 @@
 from torch import nn
 
 from lepton_hw.flow import Model
-from lepton_hw.models.layers import Bits, channels, conv_block, flat_activation, separable_block
+from lepton_hw.models.layers import Bits, Window, channels, conv_block, separable_block
 from lepton_hw.models.network import Network
 
 
@@ -14,8 +14,8 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
     """
     bits = Bits(model.weight_bits, model.act_bits, padded=True)
     size = channels(64, model.width)
-    layers = conv_block(shape[2], size, (10, 4), bits, stride=2, padding=(5, 1))
+    layers = conv_block(shape[2], size, Window((10, 4), stride=2, padding=(5, 1)), bits)
     for _ in range(4):
         layers += separable_block(size, size, bits)
     features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1))
-    return Network(features, flat_activation(bits), size, classes, bits)
+    return Network(features, size, classes, bits)

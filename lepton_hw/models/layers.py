@@ -57,20 +57,28 @@ def _weights(bits: int) -> dict[str, object]:
     }
 
 
-def conv(
-    inputs: int,
-    outputs: int,
-    kernel: int | tuple[int, int],
-    bits: Bits,
-    stride: int = 1,
-    padding: int | tuple[int, int] = 0,
-    groups: int = 1,
-) -> QuantConv2d:
+@dataclass(frozen=True)
+class Window:
+    """The geometry of a convolution; a pair means (rows, columns)."""
+
+    kernel: int | tuple[int, int]
+    stride: int = 1
+    padding: int | tuple[int, int] = 0
+    groups: int = 1
+
+
+def conv(inputs: int, outputs: int, window: Window, bits: Bits) -> QuantConv2d:
     """A convolution without bias."""
     return QuantConv2d(
-        inputs, outputs, kernel, stride=stride, padding=padding, groups=groups, bias=False,
+        inputs,
+        outputs,
+        window.kernel,
+        stride=window.stride,
+        padding=window.padding,
+        groups=window.groups,
+        bias=False,
         **_weights(bits.weight),
-    )  # fmt: skip
+    )
 
 
 def dense(inputs: int, outputs: int, bits: Bits) -> QuantLinear:
@@ -98,21 +106,9 @@ def signed_activation(bits: Bits) -> nn.Module:
     )
 
 
-def conv_block(  # noqa: PLR0913 – the parameters of a convolution
-    inputs: int,
-    outputs: int,
-    kernel: int | tuple[int, int],
-    bits: Bits,
-    stride: int = 1,
-    padding: int | tuple[int, int] = 0,
-    groups: int = 1,
-) -> list[nn.Module]:
+def conv_block(inputs: int, outputs: int, window: Window, bits: Bits) -> list[nn.Module]:
     """Convolution, batch normalisation, activation."""
-    return [
-        conv(inputs, outputs, kernel, bits, stride, padding, groups),
-        nn.BatchNorm2d(outputs),
-        activation(bits),
-    ]
+    return [conv(inputs, outputs, window, bits), nn.BatchNorm2d(outputs), activation(bits)]
 
 
 def dense_block(inputs: int, outputs: int, bits: Bits) -> list[nn.Module]:
@@ -120,16 +116,11 @@ def dense_block(inputs: int, outputs: int, bits: Bits) -> list[nn.Module]:
     return [dense(inputs, outputs, bits), nn.BatchNorm1d(outputs), activation(bits)]
 
 
-def flat_activation(bits: Bits) -> nn.Module:
-    """The activation before the head, flattened."""
-    return nn.Sequential(activation(bits), nn.Flatten())
-
-
 def separable_block(inputs: int, outputs: int, bits: Bits, stride: int = 1) -> list[nn.Module]:
     """Depthwise 3×3, then pointwise convolution, each with normalisation and activation."""
     return [
-        *conv_block(inputs, inputs, 3, bits, stride=stride, padding=1, groups=inputs),
-        *conv_block(inputs, outputs, 1, bits),
+        *conv_block(inputs, inputs, Window(3, stride, 1, groups=inputs), bits),
+        *conv_block(inputs, outputs, Window(1), bits),
     ]
 
 

@@ -8,7 +8,7 @@ from math import prod
 from torch import nn
 
 from lepton_hw.flow import Model
-from lepton_hw.models.layers import Bits, channels, dense, dense_block, flat_activation
+from lepton_hw.models.layers import Bits, channels, dense, dense_block
 from lepton_hw.models.network import Network
 
 #: Neurons of the hidden layers. Umuroglu et al., "FINN", 2017 (lfc); BNN-PYNQ (tfc); FINN's
@@ -26,4 +26,4 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
         layers += dense_block(inputs, size, bits)
         inputs = size
     features = nn.Sequential(*layers, dense(inputs, last, bits), nn.BatchNorm1d(last))
-    return Network(features, flat_activation(bits), last, classes, bits, flat=True)
+    return Network(features, last, classes, bits, flat=True)

@@ -3,7 +3,7 @@
 from torch import nn
 
 from lepton_hw.flow import Model
-from lepton_hw.models.layers import Bits, channels, conv_block, flat_activation, separable_block
+from lepton_hw.models.layers import Bits, Window, channels, conv_block, separable_block
 from lepton_hw.models.network import Network
 
 #: (output channels, stride) of the separable blocks, table 1 of the paper.
@@ -17,10 +17,10 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
     """Stem with stride 2, thirteen separable blocks, average pooling, head."""
     bits = Bits(model.weight_bits, model.act_bits, padded=True)
     size = channels(32, model.width)
-    layers = conv_block(shape[2], size, 3, bits, stride=2, padding=1)
+    layers = conv_block(shape[2], size, Window(3, stride=2, padding=1), bits)
     for base, stride in BLOCKS:
         outputs = channels(base, model.width)
         layers += separable_block(size, outputs, bits, stride)
         size = outputs
     features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1))
-    return Network(features, flat_activation(bits), size, classes, bits)
+    return Network(features, size, classes, bits)

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from lepton_hw.models.layers import Bits, dense
+from lepton_hw.models.layers import Bits, activation, dense
 
 
 class Network(nn.Module):  # type: ignore[misc]  # torch ships no types that strict mode accepts
-    """`features` must end in a flat quantised activation, `last`; the head has no bias.
+    """`features`, a flat quantised activation, `last`, and a dense head without bias.
 
     So every output is ``scale × integer``, with one scale: that of `last` times that of the
     head's weights. `flat` says that the input is (N, features) rather than (N, C, H, W).
@@ -22,14 +22,14 @@ class Network(nn.Module):  # type: ignore[misc]  # torch ships no types that str
     def __init__(
         self,
         features: nn.Module,
-        last: nn.Module,
         inputs: int,
         classes: int,
         bits: Bits,
         flat: bool = False,
     ) -> None:
         super().__init__()
-        self.features, self.last, self.flat = features, last, flat
+        self.features, self.flat = features, flat
+        self.last = nn.Sequential(activation(bits), nn.Flatten())
         self.head = dense(inputs, classes, bits)
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:

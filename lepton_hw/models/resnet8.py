@@ -9,11 +9,11 @@ from torch import nn
 from lepton_hw.flow import Model
 from lepton_hw.models.layers import (
     Bits,
+    Window,
     activation,
     channels,
     conv,
     conv_block,
-    flat_activation,
     signed_activation,
 )
 from lepton_hw.models.network import Network
@@ -25,15 +25,17 @@ class Residual(nn.Module):  # type: ignore[misc]  # torch ships no types for str
     def __init__(self, inputs: int, outputs: int, bits: Bits, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *conv_block(inputs, outputs, 3, bits, stride=stride, padding=1),
-            conv(outputs, outputs, 3, bits, padding=1),
+            *conv_block(inputs, outputs, Window(3, stride, 1), bits),
+            conv(outputs, outputs, Window(3, padding=1), bits),
             nn.BatchNorm2d(outputs),
         )
         same = stride == 1 and inputs == outputs
         self.skip = (
             nn.Identity()
             if same
-            else nn.Sequential(conv(inputs, outputs, 1, bits, stride), nn.BatchNorm2d(outputs))
+            else nn.Sequential(
+                conv(inputs, outputs, Window(1, stride), bits), nn.BatchNorm2d(outputs)
+            )
         )
         self.align = signed_activation(bits)  # one scale for both terms of the sum
         self.act = activation(bits)
@@ -48,10 +50,10 @@ def build(model: Model, shape: tuple[int, int, int], classes: int) -> Network:
     bits = Bits(model.weight_bits, model.act_bits, padded=True)
     first, second, third = (channels(base, model.width) for base in (16, 32, 64))
     features = nn.Sequential(
-        *conv_block(shape[2], first, 3, bits, padding=1),
+        *conv_block(shape[2], first, Window(3, padding=1), bits),
         Residual(first, first, bits, 1),
         Residual(first, second, bits, 2),
         Residual(second, third, bits, 2),
         nn.AdaptiveAvgPool2d(1),
     )
-    return Network(features, flat_activation(bits), third, classes, bits)
+    return Network(features, third, classes, bits)

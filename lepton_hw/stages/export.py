@@ -54,7 +54,6 @@ def run(
     """
     import torch
 
-
     if flow.data is None:
         raise InputError(
             f"flow '{flow.name}' has no data set", "the table [data]", "start at compile"

@@ -35,7 +35,7 @@ class Trained(Artifact):
     threshold_margin: float
 
 
-def run(  # noqa: PLR0913 – a stage's arguments, and where the training goes on and runs
+def run(  # noqa: PLR0913, PLR0917 – a stage's arguments, and where the training goes on and runs
     flow: Flow,
     board: Board,
     workdir: Path,

@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn import functional
 
 from lepton_hw.data.dataset import Dataset
-from lepton_hw.data.preprocess import apply, normalise, prepare, without_normalise
-from lepton_hw.errors import StageError
+from lepton_hw.data.preprocess import apply, normalise, pixels, prepare
+from lepton_hw.errors import InputError, StageError
 from lepton_hw.flow import Data, Normalise, Train
 from lepton_hw.models.layers import CALIBRATION_BATCHES
 from lepton_hw.models.network import Network, door
@@ -41,10 +41,20 @@ class Trainer:
     def __post_init__(self) -> None:
         # The steps that are not random are done once; augmentation needs pixels, so that
         # normalise waits until after it.
-        fixed = without_normalise(self.data.preprocess)
-        self.images = apply(self.dataset.train_images, fixed, np.random.default_rng(0))
+        self.images = pixels(self.dataset.train_images, self.data.preprocess)
+        self._check_augmentation()
         self.test_codes = prepare(self.dataset.test_images, self.data.preprocess)
         self.network.to(self.device)
+
+    def _check_augmentation(self) -> None:
+        first = self.images[:1]
+        augmented = apply(first, self.data.augment, np.random.default_rng(0))
+        if augmented.shape != first.shape:
+            raise InputError(
+                f"augmentation turns images of {first.shape[1:]} into {augmented.shape[1:]}",
+                "the same shape, which is that of the held-out images",
+                "correct data.augment",
+            )
 
     def run(self, progress: Progress) -> None:
         """Trains what is left of the epochs; `history` holds loss and accuracy of each."""
@@ -116,7 +126,9 @@ class Trainer:
         The running ones lag behind weights that still flip between two codes, which at 2 bits
         costs some per cent of accuracy.
         """
-        norms = [m for m in self.network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+        norms = [
+            m for m in self.network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)
+        ]
         momentum = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()

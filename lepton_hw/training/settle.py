@@ -105,4 +105,4 @@ def _steps(act: Any) -> NDArray[np.float64]:
     if bits == 1 and signed:
         return np.zeros(1)  # bipolar: the sign
     low = -(1 << bits - 1) if signed else 0
-    return (np.arange(low, low + (1 << bits) - 1) + 0.5) * scale
+    return np.asarray((np.arange(low, low + (1 << bits) - 1) + 0.5) * scale, np.float64)
