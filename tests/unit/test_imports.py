@@ -19,8 +19,8 @@ RANKS = {
     "certificate": 1.2,
     "models": 2, "data": 2, "plan": 2, "tools": 2.1,
     "rtl": 3, "reference": 3, "sim": 3.1, "compiler": 3.2,
-    "executors": 4, "training": 4, "evaluate": 4,
-    "report": 5, "stages": 5.1,
+    "executors": 4, "training": 4, "evaluate": 4, "reporting": 4.1,
+    "stages": 5,
     "pipeline": 6,
     "cli": 7, "__main__": 7.1,
 }  # fmt: skip
