@@ -51,7 +51,16 @@ ADJUSTMENTS: dict[str, tuple[Adjustment, ...]] = {
             "it defines a constant function inside a generate block",
         ),
     ),
-    "mvu.sv": (_WATCHDOG,),
+    "mvu.sv": (
+        _WATCHDOG,
+        Adjustment(
+            r"// synthesis translate off\n\s*\(B1 === '0\) \|\| \(AD1 === '0\)\? 0 :\n"
+            r"// synthesis translate on\n",
+            "",
+            "it tests every factor for zero, for the sake of unknown values that our simulator"
+            " does not have and synthesis does not read; each test costs simulation speed",
+        ),
+    ),
     "mvu_vvu_axi.sv": (
         Adjustment(
             r"localparam int unsigned  MAX_IN_FLIGHT = CORE_PIPELINE_DEPTH;",

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lepton_hw.artifacts import digest, file_digest, new_folder
-from lepton_hw.errors import InputError, MissingTool, StageError
+from lepton_hw.errors import InputError, StageError
 from lepton_hw.tools import cxx, verilator
 
-HARNESS = Path(__file__).with_name("harness.cpp")
+HERE = Path(__file__).parent
+HARNESS = HERE / "harness.cpp"
 OPTIMISE = ("-O2", "-fno-plt", "-fno-semantic-interposition")
+OPTIMISE_HARNESS = ("-O3", "-fno-plt", "-fno-semantic-interposition")  # its loops are vectors
 # Cold code is the design's set-up, run once; optimising it would double the build time.
 OPTIMISE_ONCE = ("-O0",)
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
@@ -43,8 +45,9 @@ class Recipe:
                 "top": self.top,
                 "sources": [(path.name, _digest_of(path)) for path in self.sources],
                 "generated": self.generated,
-                "harness": _digest_of(self.harness),
-                "options": [self.options, self.trace, OPTIMISE, OPTIMISE_ONCE, cxx.STANDARD],
+                "harness": [_digest_of(file) for file in (self.harness, *sorted(HERE.glob("*.h")))],
+                "options": [self.options, self.trace, cxx.STANDARD],
+                "flags": [OPTIMISE, OPTIMISE_HARNESS, OPTIMISE_ONCE],
                 "tools": [verilator.find().version, cxx.find().version],
                 "argv": verilator.find().argv(self.top, [], Path())[1:],
             }
@@ -63,12 +66,6 @@ def library(recipe: Recipe, cache: Path | None = None) -> Path:
     Raises `MissingTool` without compiler or Verilator, `StageError` (with the first error and
     the log's path) where the RTL or the C++ does not compile.
     """
-    if recipe.trace and not cxx.has_header("zlib.h"):
-        raise MissingTool(
-            "the header zlib.h is not installed",
-            "the zlib development files, which waveforms need",
-            "run 'apt install zlib1g-dev' (Debian, Ubuntu) or simulate without a waveform",
-        )
     folder = (cache or default_cache()).resolve() / recipe.key()[:32]
     made = folder / "sim.so"
     if made.is_file():
@@ -99,6 +96,7 @@ def _build(recipe: Recipe, work: Path, target: Path, log: Path) -> None:
     if recipe.trace:
         runtime.append(include / "verilated_fst_c.cpp")
     flags = [
+        *([f"-I{HERE}"] if recipe.trace else []),  # our lz4.h and zlib.h
         f"-I{include}", f"-I{include / 'vltstd'}", f"-I{work}", f"-I{model}",
         "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_VCD=0",
         "-DVM_TRACE_SAIF=0", f"-DVM_TRACE={int(recipe.trace)}",
@@ -111,15 +109,18 @@ def _build(recipe: Recipe, work: Path, target: Path, log: Path) -> None:
     objects = [work / f"{path.stem}.o" for path in units]
     cxx.run_all(
         [
-            compiler.object_argv(
-                unit, made, *(OPTIMISE_ONCE if _is_cold(unit) else OPTIMISE), *flags
-            )
+            compiler.object_argv(unit, made, *_level(unit, recipe), *flags)
             for unit, made in zip(units, objects, strict=True)
         ],
         log,
     )
-    extra = ["-lz"] if recipe.trace else []
-    cxx.run(compiler.library_argv(objects, target, "-Wl,--wrap=fopen", *extra), log)
+    cxx.run(compiler.library_argv(objects, target, "-Wl,--wrap=fopen"), log)
+
+
+def _level(unit: Path, recipe: Recipe) -> tuple[str, ...]:
+    if unit == recipe.harness:
+        return OPTIMISE_HARNESS
+    return OPTIMISE_ONCE if _is_cold(unit) else OPTIMISE
 
 
 def _is_cold(unit: Path) -> bool:

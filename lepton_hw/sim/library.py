@@ -21,7 +21,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     ),
     "lepton_problem": (ctypes.c_char_p, [_HANDLE]),
     "lepton_run": (ctypes.c_int, [_HANDLE, _U64, _U64]),
-    "lepton_trace": (ctypes.c_int, [_HANDLE, ctypes.c_char_p, _U64, _U64]),
+    "lepton_trace": (None, [_HANDLE, ctypes.c_char_p, _U64, _U64]),
     "lepton_counters": (_HANDLE, [_HANDLE]),
     "lepton_state": (None, [_HANDLE] * 7),
     "lepton_close": (None, [_HANDLE]),
@@ -121,9 +121,9 @@ class Run:
         )  # fmt: skip
         return stamps
 
-    def trace(self, path: Path, start: int, stop: int) -> bool:
-        """Writes cycles `start` to `stop` as FST; False where the file cannot be opened."""
-        return bool(self._library.lepton_trace(self._handle, str(path).encode(), start, stop))
+    def trace(self, path: Path, start: int, stop: int) -> None:
+        """Writes cycles `start` to `stop` as FST; only a library built for it can."""
+        self._library.lepton_trace(self._handle, str(path).encode(), start, stop)
 
     def run(self, cycles: int, idle_limit: int) -> Status:
         """Advances by at most `cycles`."""

@@ -87,7 +87,9 @@ def checked(values: NDArray[Any], shape: tuple[int, ...], dtype: str, name: str)
     remedy = "pass the integers that the input contract describes"
     if values.ndim != len(shape) + 1 or values.shape[1:] != shape:
         raise InputError(
-            f"the batch for {name} has shape {values.shape}", f"(frames, {shape})", remedy
+            f"the batch for {name} has shape {values.shape}",
+            f"(frames, {', '.join(map(str, shape))})",
+            remedy,
         )
     if values.dtype.kind not in "biuf":
         raise InputError(f"the batch for {name} holds {values.dtype}", "integers", remedy)

@@ -153,12 +153,15 @@ class Simulator:
 
 def _start_trace(run: Run, trace: tuple[int, int, Path]) -> None:
     start, stop, path = trace
-    if not run.trace(path.resolve(), start, stop):
+    try:
+        path.open("wb").close()  # Verilator's writer does not say when it cannot
+    except OSError as error:
         raise InputError(
-            f"the waveform {path} cannot be written",
+            f"the waveform {path} cannot be written ({error.strerror})",
             "a path in a folder that exists",
             "choose another one",
-        )
+        ) from None
+    run.trace(path.resolve(), start, stop)
 
 
 def _check(run: Run) -> None:

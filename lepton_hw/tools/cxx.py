@@ -15,6 +15,7 @@ from pathlib import Path
 from lepton_hw.errors import MissingTool, StageError
 
 STANDARD = "-std=gnu++17"
+_MARKS = ("%Error", " error: ", "undefined reference", "multiple definition")
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,6 @@ def find() -> Cxx:
     )
 
 
-def has_header(name: str) -> bool:
-    """Whether the compiler finds a system header such as ``zlib.h``."""
-    answer = subprocess.run(
-        [find().path, "-x", "c++", "-E", "-"],
-        input=f"#include <{name}>\n", capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return answer.returncode == 0
-
-
 def run_all(commands: list[list[str]], log: Path) -> None:
     """Runs independent compilations on all cores; the first failure becomes a `StageError`."""
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -89,7 +81,7 @@ def run(command: list[str], log: Path, env: dict[str, str] | None = None) -> Non
     if answer.returncode != 0:
         lines = said.splitlines()
         worst = next(
-            (line for line in lines if "%Error" in line or "error:" in line),
+            (line for line in lines if any(mark in line for mark in _MARKS)),
             lines[-1] if lines else f"exit code {answer.returncode}",
         )
         raise StageError(

