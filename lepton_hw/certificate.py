@@ -19,6 +19,14 @@ class Agreement(_Frozen):
     mismatches: int
 
 
+class LayerCheck(_Frozen):
+    """How much was compared inside: every stream of the design, on the first `frames` vectors."""
+
+    frames: int
+    streams: int
+    exact: bool
+
+
 class Divergence(_Frozen):
     """The first place where two executors differ.
 
@@ -49,13 +57,16 @@ class Divergence(_Frozen):
 class Certificate(_Frozen):
     """See the design's section on the certificate for the meaning of the fields.
 
-    `reference` names the executor that the others are compared with; `cycles_per_frame` is the
+    `exact` is true only if all executors agree on every output integer and RTL and FINN's graph
+    on every integer between the layers, too. `reference` names the executor that the others are
+    compared with; `cycles_per_frame` is the
     steady state measured in RTL; `digests` are SHA-256 of model, RTL and vectors.
     """
 
     exact: bool
     reference: str
     executors: dict[str, Agreement]
+    layers: LayerCheck
     first_divergence: Divergence | None
     cycles_per_frame: int
     digests: dict[str, str]

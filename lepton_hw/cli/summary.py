@@ -69,4 +69,9 @@ def _certified(certified: Certified) -> list[Row]:
     for name, row in certificate.executors.items():
         same = row.vectors - row.mismatches
         rows.append((f"  {name}", f"{same} of {row.vectors} identical"))
+    inside = certificate.layers
+    same_inside = "identical" if inside.exact else "DIFFERENT"
+    rows.append(
+        ("  every layer", f"{inside.streams} streams, {inside.frames} images {same_inside}")
+    )
     return rows

@@ -1,6 +1,6 @@
-"""Names the first layer at which the RTL leaves FINN's graph, by tapping every stream.
+"""Compares the RTL with FINN's graph layer by layer, by tapping every stream.
 
-Runs only after a mismatch; the comparison itself is `lepton_hw.executors.compare`.
+Finds faults that the output hides, and names the layer of those that it shows.
 """
 
 import numpy as np
@@ -27,15 +27,20 @@ def layers_of(design: Design) -> list[tuple[str, str, str]]:
     return found
 
 
-def bisect_rtl(rtl: RtlExecutor, finn: FinnExecutor, codes: Ints, frame: int) -> Divergence | None:
-    """The first divergence of `frame`; the frames before it run too, for the state they leave.
+def compare_layers(
+    rtl: RtlExecutor, finn: FinnExecutor, codes: Ints, frames: range
+) -> Divergence | None:
+    """The first layer output that differs in any of `frames`, or None.
 
-    Returns None where all taps of that frame agree.
+    All frames before the last one run too, for the state that they leave behind.
     """
     design = rtl.design
     streams = [stream for stream in design.streams if stream.tensor]
-    taps = rtl.taps(codes[: frame + 1], tuple(stream.name for stream in streams))
-    got = {s.tensor: taps[s.name][frame] for s in streams if len(taps[s.name]) > frame}
-    return first_difference(
-        rtl.name, finn.name, frame, layers_of(design), finn.graph.taps(codes[frame]), got
-    )
+    taps = rtl.taps(codes[: frames.stop], tuple(stream.name for stream in streams))
+    for frame in frames:
+        got = {s.tensor: taps[s.name][frame] for s in streams}
+        expected = finn.graph.taps(codes[frame])
+        found = first_difference(rtl.name, finn.name, frame, layers_of(design), expected, got)
+        if found is not None:
+            return found
+    return None

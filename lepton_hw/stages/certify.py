@@ -3,6 +3,7 @@
 Always gives a certificate, one that says no included; whoever asked for it decides to fail.
 """
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -11,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_hw.artifacts import Artifact, file_digest, write_atomically
-from lepton_hw.certificate import Certificate, Divergence
+from lepton_hw.certificate import Certificate, Divergence, LayerCheck
 from lepton_hw.errors import Mismatch
 from lepton_hw.executors.base import Executor
+from lepton_hw.executors.bisect import compare_layers, layers_of
 from lepton_hw.executors.compare import agreement, first_wrong_frame
+from lepton_hw.executors.finn_executor import FinnExecutor
+from lepton_hw.executors.qonnx_executor import QonnxExecutor
+from lepton_hw.executors.rtl_executor import RtlExecutor
 from lepton_hw.progress import Progress
 from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.export import Exported
@@ -25,6 +30,8 @@ from lepton_hw.stages.stitch import Stitched
 Ints = NDArray[np.int64]
 FILE = "certificate.json"
 CHUNK = 20
+#: Vectors on which every stream inside the design is compared too.
+LAYER_FRAMES = 4
 
 
 class Certified(Artifact):
@@ -43,14 +50,12 @@ def run(
     progress: Progress,
 ) -> Certified:
     """Compares PyTorch, QONNX, FINN's graph and the RTL on the vectors that the RTL ran."""
-    from lepton_hw.executors.finn_executor import FinnExecutor
-    from lepton_hw.executors.qonnx_executor import QonnxExecutor
-
     vectors = np.load(exported.path("vectors.npz"))
     inputs = vectors["inputs"][: simulated.images].astype(np.int64)
     contract = compiled.contract
     finn = FinnExecutor(compiled.path("finn.onnx"), contract)
     qonnx = QonnxExecutor(exported.path("model.onnx"), contract)
+    rtl = RtlExecutor(stitched.folder, contract, progress)
     results: dict[str, Ints] = {}
     if "torch_codes" in vectors:
         results["torch"] = vectors["torch_codes"][: simulated.images]
@@ -59,13 +64,20 @@ def run(
     results["rtl"] = np.load(simulated.path("outputs.npz"))["codes"]
     reference = next(iter(results))
     agreements = {name: agreement(results[reference], got) for name, got in results.items()}
-    divergence = None
-    if any(row.mismatches for row in agreements.values()):
-        divergence = find_divergence(results, inputs, finn, stitched.folder)
+    outputs_agree = not any(row.mismatches for row in agreements.values())
+    inside = compare_layers(rtl, finn, inputs, range(min(LAYER_FRAMES, len(inputs))))
+    divergence = inside
+    if divergence is None and not outputs_agree:
+        divergence = find_divergence(results, inputs, finn, rtl)
     certificate = Certificate(
-        exact=not any(row.mismatches for row in agreements.values()),
+        exact=outputs_agree and inside is None,
         reference=reference,
         executors=agreements,
+        layers=LayerCheck(
+            frames=min(LAYER_FRAMES, len(inputs)),
+            streams=len(layers_of(rtl.design)),
+            exact=inside is None,
+        ),
         first_divergence=divergence,
         cycles_per_frame=simulated.cycles_per_frame,
         digests={
@@ -96,33 +108,22 @@ def _chunks(inputs: Ints) -> Iterator[Ints]:
 
 
 def find_divergence(
-    results: dict[str, Ints], inputs: Ints, finn: Executor, design: Path
+    results: dict[str, Ints], inputs: Ints, finn: FinnExecutor, rtl: RtlExecutor
 ) -> Divergence | None:
     """The first layer at which the first pair of neighbouring executors differs.
 
     RTL against FINN's graph is bisected by stream; between the others, where layers do not
     correspond one to one, the place is the network's output.
     """
-    names = list(results)
-    for left, right in zip(names, names[1:], strict=False):
+    for left, right in itertools.pairwise(results):
         frame = first_wrong_frame(results[left], results[right])
         if frame is None:
             continue
-        if right == "rtl":
-            found = _bisect(finn, design, inputs, frame)
-            if found is not None:
-                return found
-        return _at_output(right, left, frame, results[left][frame], results[right][frame])
+        inside = None
+        if right == rtl.name:
+            inside = compare_layers(rtl, finn, inputs, range(frame, frame + 1))
+        return inside or _at_output(right, left, frame, results[left][frame], results[right][frame])
     return None
-
-
-def _bisect(finn: Executor, design: Path, inputs: Ints, frame: int) -> Divergence | None:
-    from lepton_hw.executors.bisect import bisect_rtl
-    from lepton_hw.executors.finn_executor import FinnExecutor
-    from lepton_hw.executors.rtl_executor import RtlExecutor
-
-    assert isinstance(finn, FinnExecutor)
-    return bisect_rtl(RtlExecutor(design, finn.contract), finn, inputs, frame)
 
 
 def _at_output(executor: str, reference: str, frame: int, expected: Ints, got: Ints) -> Divergence:
