@@ -13,6 +13,8 @@ from lepton_hw.data.dataset import Dataset
 from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
+from lepton_hw.sources import code_digest
+from lepton_hw.training.checkpoint import load_dict
 from lepton_hw.training.metrics import Metrics, metrics
 
 WEIGHTS = "weights.pt"
@@ -93,6 +95,8 @@ def run(  # noqa: PLR0913, PLR0917 – a stage's arguments, and where the traini
 
 def recipe_key(flow: Flow, device: str) -> str:
     """Digest of all that a training depends on; a checkpoint of another one is ignored."""
+    import torch
+
     assert flow.data and flow.model and flow.train
     init = Path(flow.train.init) if flow.train.init else None
     return digest(
@@ -102,6 +106,8 @@ def recipe_key(flow: Flow, device: str) -> str:
             "train": flow.train.model_dump(mode="json"),
             "init": file_digest(init) if init and init.is_file() else "",
             "device": device,
+            "code": code_digest(__name__),
+            "torch": str(torch.__version__),
         }
     )
 
@@ -125,43 +131,39 @@ def build_network(flow: Flow, dataset: Dataset) -> Any:
 
 def load_weights(path: Path) -> dict[str, Any]:
     """A state_dict from a file; raises `InputError` for anything else. Runs no code from it."""
-    import pickle
-
     import torch
 
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    state = load_dict(path)
+    if state is None or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(
-            f"{path} cannot be read as weights ({str(error).splitlines()[0][:100]})",
-            "a weights.pt of an earlier training",
+            f"{path} {'holds no weights' if path.is_file() else 'does not exist'}",
+            f"a {WEIGHTS} of an earlier training",
             "check the path",
-        ) from None
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise InputError(f"{path} holds no state_dict", "a weights.pt", "check the path")
+        )
     return state
 
 
 def _start_from(network: Any, path: Path, progress: Progress) -> None:
     """Takes over earlier weights; the head stays new where the number of classes differs."""
     state = load_weights(path)
-    own = network.state_dict()
-    if all(state[k].shape == own[k].shape for k in own if k in state and k.startswith("head.")):
-        head_differs = False
-    else:
-        head_differs = True
-        state = {k: v for k, v in state.items() if not k.startswith("head.")}
-        progress.say(f"{path}: other classes, the head starts anew")
-    body = {k for k in own if not (head_differs and k.startswith("head."))}
-    wrong = sorted(k for k in body if k not in state or state[k].shape != own[k].shape)
-    wrong += sorted(set(state) - body)
+    head = state.get("head.weight")
+    kept = set()
+    if head is not None and len(head) != len(network.head.weight):
+        kept = {name for name in state if name.startswith("head.")}
+        progress.say(f"{path}: {len(head)} classes, the head starts anew")
+    body = {name: value for name, value in state.items() if name not in kept}
+    try:
+        # Not strict, since the head may stay; Brevitas knows which scales a file may lack.
+        missing, unknown = network.load_state_dict(body, strict=False)
+        wrong = [name for name in (*missing, *unknown) if name not in kept]
+    except RuntimeError as error:  # a shape that differs; torch lists them line by line
+        wrong = [str(error).splitlines()[-1].strip()]
     if wrong:
         raise InputError(
-            f"{path} does not fit the network (first difference: {wrong[0]})",
+            f"{path} does not fit the network ({wrong[0]})",
             "weights of the same network, bit widths and width",
             "correct train.init or [model]",
         )
-    network.load_state_dict(state, strict=False)
 
 
 def _check_device(device: str) -> None:

@@ -5,6 +5,7 @@ Written beside the build, never inside an artifact. A file of another recipe is 
 
 import os
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +31,24 @@ def write(folder: Path, key: str, state: dict[str, Any]) -> None:
 
 def read(folder: Path, key: str) -> dict[str, Any] | None:
     """The state that was written under this key, or None (no file, another recipe, damaged)."""
-    import pickle
+    state = load_dict(folder / FILE)
+    return state if state is not None and state.get("key") == key else None
 
+
+def load_dict(path: Path) -> dict[str, Any] | None:
+    """A dictionary of tensors and plain values, on the CPU, or None where the file holds none.
+
+    `weights_only`: such a file is data and must not be able to run code.
+    """
     import torch
 
-    path = folder / FILE
-    if not path.is_file():
+    if not zipfile.is_zipfile(path):  # what torch.save writes, and cannot be half of one
         return None
     try:
-        # weights_only: a checkpoint is data and must not be able to run code.
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError):
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # damaged bytes make the unpickler raise anything at all
         return None
-    return state if isinstance(state, dict) and state.get("key") == key else None
+    return state if isinstance(state, dict) else None
 
 
 def remove(folder: Path) -> None:

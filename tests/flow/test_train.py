@@ -1,0 +1,165 @@
+"""Training: deterministic, resumable to the same bits, transferable, and honest about failure."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from lepton_hw.artifacts import save
+from lepton_hw.board import load_board
+from lepton_hw.errors import InputError, StageError
+from lepton_hw.flow import Compile, Data, Flow, Model, RandomCrop, Train
+from lepton_hw.progress import Progress, Task
+from lepton_hw.stages import train
+from lepton_hw.training import checkpoint
+
+BOARD = load_board("pynq_z2")
+STRETCH = RandomCrop(op="random_crop", width=8, height=8, padding=1)
+
+
+def small_flow(classes: int = 3, **recipe: object) -> Flow:
+    values = {"epochs": 4, "batch_size": 16, "learning_rate": 5e-3, "seed": 5, **recipe}
+    return Flow(
+        name="small",
+        data=Data(set="synthetic", shape=(8, 8, 1), classes=classes, augment=(STRETCH,)),
+        model=Model(name="cnn_small", weight_bits=4, act_bits=4, width=0.5),
+        train=Train.model_validate(values),
+        compile=Compile(target_fps=1000),
+    )
+
+
+class Kill(Exception):
+    """The process is killed."""
+
+
+class KilledAfter(Progress):
+    """Raises once the given number of epochs has been reported."""
+
+    def __init__(self, epochs: int) -> None:
+        self.left = epochs
+        self.lines: list[str] = []
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        outer = self
+
+        class Counting(Task):
+            def advance(self, steps: int = 1, note: str = "") -> None:
+                if note.startswith("loss"):
+                    outer.left -= 1
+                    if outer.left == 0:
+                        raise Kill
+
+        yield Counting()
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def folder(tmp_path: Path, name: str) -> Path:
+    path = tmp_path / name
+    path.mkdir()
+    return path
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path / train.WEIGHTS, weights_only=True)
+
+
+def assert_same_bits(one: Path, two: Path) -> None:
+    left, right = weights(one), weights(two)
+    assert left.keys() == right.keys()
+    differing = [key for key in left if not torch.equal(left[key], right[key])]
+    assert differing == []
+
+
+def test_learns_and_repeats(tmp_path: Path) -> None:
+    one, two = folder(tmp_path, "one"), folder(tmp_path, "two")
+    first = train.run(small_flow(), BOARD, one)
+    second = train.run(small_flow(), BOARD, two)
+    assert first.metrics.accuracy > 0.9
+    assert (first.input_shape, first.classes[0]) == ((8, 8, 1), "pattern 0")
+    assert [set(row) for row in first.history] == [{"loss", "train_accuracy", "accuracy"}] * 4
+    assert first == second
+    assert_same_bits(one, two)
+    other = folder(tmp_path, "other")
+    train.run(small_flow(seed=6), BOARD, other)
+    assert not torch.equal(weights(one)["head.weight"], weights(other)["head.weight"])
+
+
+def test_a_killed_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    whole, broken = folder(tmp_path, "whole"), folder(tmp_path, "broken")
+    kept = tmp_path / "checkpoints"
+    expected = train.run(small_flow(), BOARD, whole)
+    with pytest.raises(Kill):
+        train.run(small_flow(), BOARD, broken, KilledAfter(2), kept)
+    assert [p.name for p in kept.iterdir()] == [checkpoint.FILE]
+    rest = KilledAfter(100)
+    resumed = train.run(small_flow(), BOARD, broken, rest, kept)
+    assert "training goes on after epoch 2" in rest.lines
+    assert rest.left == 98  # only the two epochs that were missing
+    assert resumed == expected
+    assert_same_bits(whole, broken)
+    assert list(kept.iterdir()) == []
+
+
+def test_a_checkpoint_of_another_recipe_or_damaged_is_ignored(tmp_path: Path) -> None:
+    kept = tmp_path / "checkpoints"
+    with pytest.raises(Kill):
+        train.run(small_flow(), BOARD, folder(tmp_path, "a"), KilledAfter(2), kept)
+    other = KilledAfter(100)
+    train.run(small_flow(learning_rate=1e-3), BOARD, folder(tmp_path, "b"), other, kept)
+    assert other.left == 96
+    kept.mkdir(exist_ok=True)
+    (kept / checkpoint.FILE).write_bytes(b"half a file")
+    damaged = KilledAfter(100)
+    train.run(small_flow(), BOARD, folder(tmp_path, "c"), damaged, kept)
+    assert damaged.left == 96
+
+
+def test_transfer_keeps_the_body_and_replaces_the_head(tmp_path: Path) -> None:
+    source = folder(tmp_path, "source")
+    trained = save(train.run(small_flow(), BOARD, source), source, "key", 0.0)
+    init = str(trained.path(train.WEIGHTS))
+    said = KilledAfter(100)
+    target = folder(tmp_path, "target")
+    train.run(small_flow(5, init=init, epochs=1, learning_rate=1e-9), BOARD, target, said)
+    assert any("the head starts anew" in line for line in said.lines)
+    before, after = weights(source), weights(target)
+    assert after["head.weight"].shape[0] == 5
+    assert torch.allclose(before["features.0.weight"], after["features.0.weight"], atol=1e-6)
+    same = folder(tmp_path, "same")
+    train.run(small_flow(init=init, epochs=1, learning_rate=1e-9), BOARD, same, said)
+    assert torch.allclose(before["head.weight"], weights(same)["head.weight"], atol=1e-6)
+
+
+def test_weights_that_do_not_fit_or_are_none(tmp_path: Path) -> None:
+    work = folder(tmp_path, "work")
+    wrong = tmp_path / "wrong.pt"
+    torch.save({"other": torch.zeros(1)}, wrong)
+    with pytest.raises(InputError, match=r"does not fit the network \(features"):
+        train.run(small_flow(init=str(wrong)), BOARD, work)
+    torch.save({"features.0.weight": torch.zeros(2, 2)}, wrong)
+    with pytest.raises(InputError, match=r"does not fit the network \(size mismatch"):
+        train.run(small_flow(init=str(wrong)), BOARD, work)
+    wrong.write_bytes(b"hello")
+    with pytest.raises(InputError, match=r"wrong\.pt holds no weights"):
+        train.run(small_flow(init=str(wrong)), BOARD, work)
+    with pytest.raises(InputError, match=r"none\.pt does not exist"):
+        train.run(small_flow(init=str(tmp_path / "none.pt")), BOARD, work)
+
+
+def test_divergence_and_bad_augmentation_and_device(tmp_path: Path) -> None:
+    work = folder(tmp_path, "work")
+    with pytest.raises(StageError, match=r"loss of epoch .* is not a number"):
+        train.run(small_flow(learning_rate=1e30), BOARD, work)
+    flow = small_flow()
+    assert flow.data
+    crop = RandomCrop(op="random_crop", width=6, height=8)
+    shrunk = flow.model_copy(update={"data": flow.data.model_copy(update={"augment": (crop,)})})
+    with pytest.raises(InputError, match=r"images of \(8, 8, 1\) into \(8, 6, 1\)"):
+        train.run(shrunk, BOARD, work)
+    with pytest.raises(InputError, match="device 'tpu'"):
+        train.run(flow, BOARD, work, device="tpu")
