@@ -94,7 +94,8 @@ class Training:
 class Facts:
     """All of it. Cycle counts are in cycles of the board's clock, `sim_rate` in cycles/s of the
     simulation; `cycles` and `latency_estimate` are FINN's estimates for the slowest layer and
-    the longest path, `cycles_rtl` and `latency_rtl` the measured ones.
+    the longest path, `cycles_rtl` and `latency_rtl` the measured ones, `best_rtl` what deeper FIFOs
+    would reach.
     """
 
     flow: Flow
@@ -109,6 +110,7 @@ class Facts:
     images: int
     cycles_rtl: int
     latency_rtl: int
+    best_rtl: float
     cycles: int
     latency_estimate: int
     bottleneck_estimate: str
@@ -157,11 +159,6 @@ class Facts:
     def fits(self) -> bool:
         """Whether no resource is over its limit, by FINN's estimate."""
         return self.fullest.share <= 1
-
-    @property
-    def full_fifos(self) -> int:
-        """FIFOs that were full at some time."""
-        return sum(fifo.max_fill >= fifo.depth for fifo in self.fifos)
 
     @property
     def identical(self) -> tuple[int, int]:

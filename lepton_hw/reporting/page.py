@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 TEMPLATE, STYLE = "page.html.j2", "style.css"
 #: Boxes side by side in the drawing: on a wide screen, on a phone.
 COLUMNS = (6, 2)
-MOST_ROWS = 40  # of the table of classes
+MOST_ROWS = 20  # of the table of classes
 _INPUT, _OUTPUT = "\0input", "\0output"
 
 
@@ -92,6 +92,7 @@ def _derived(facts: Facts) -> dict[str, Any]:
         "slowest": facts.slowest,
         "as_slow": len(facts.as_slow) - 1,
         "ties": ties,
+        "divergence": _divergence(facts),
         "most_fifos": plots.MOST_FIFOS,
         "has_uram": any(layer.uram for layer in layers),
         "no_lut": [layer for layer in layers if not layer.lut],
@@ -105,6 +106,15 @@ def _derived(facts: Facts) -> dict[str, Any]:
         "classes": _classes(facts),
         "confusions": _confusions(facts),
     }
+
+
+def _divergence(facts: Facts) -> str:
+    """The first place where two executors differ, as a sentence; empty where none does."""
+    first = facts.certificate.first_divergence
+    if first is None:
+        return ""
+    names = {key: words.executor(getattr(first, key)) for key in ("executor", "reference")}
+    return f"{first.model_copy(update=names).sentence()}, expected {first.expected}."
 
 
 def _classes(facts: Facts) -> list[Any]:

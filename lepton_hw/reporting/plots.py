@@ -77,16 +77,20 @@ def _class_ticks(axes: "Axes", names: Sequence[str]) -> None:
 
 def training(history: Sequence[dict[str, float]]) -> str:
     """Loss above, accuracy on training and held-out images below, by epoch."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, NullFormatter
 
     epochs = range(1, len(history) + 1)
     mark = "o" if len(history) < 3 else ""
     with styled():
         figure, top, bottom = _two_panels(5.4, 5.2)
-        top.plot(epochs, [row["loss"] for row in history], color=INK, marker=mark)
-        top.set(ylabel="training loss", yscale="log")
-        # The formatter of logarithmic axes writes TeX, which is off.
-        top.yaxis.set_major_formatter("{x:g}")
+        losses = [row["loss"] for row in history]
+        top.plot(epochs, losses, color=INK, marker=mark)
+        top.set_ylabel("training loss")
+        if min(losses) > 0 and max(losses) > 10 * min(losses):
+            top.set_yscale("log")
+            # The formatters of logarithmic axes write TeX, which is off.
+            top.yaxis.set_major_formatter("{x:g}")
+            top.yaxis.set_minor_formatter(NullFormatter())
         for key, label, colour in (
             ("train_accuracy", "training images", MUTED),
             ("accuracy", "held-out images", BLUE),
@@ -101,6 +105,8 @@ def training(history: Sequence[dict[str, float]]) -> str:
 
 def cycles(facts: Facts) -> str:
     """Cycles per frame of each layer, measured beside estimated, against the whole design's."""
+    from matplotlib.ticker import MaxNLocator
+
     layers = facts.layers
     places = range(len(layers))
     with styled():
@@ -114,6 +120,7 @@ def cycles(facts: Facts) -> str:
         _bars(axes, [cut(brief(row.name), 24) for row in layers])
         axes.set_xlabel("cycles per frame")
         axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlim(0, 1.06 * max(facts.cycles_rtl, *(r.cycles for r in layers)))
         _legend_above(figure)
         return to_svg(figure, "cycles", "Cycles per frame of each layer")

@@ -90,6 +90,7 @@ def gather(  # noqa: PLR0913, PLR0917
         images=simulated.images,
         cycles_rtl=simulated.cycles_per_frame,
         latency_rtl=simulated.latency_cycles,
+        best_rtl=compiled.interval,
         cycles=compiled.cycles,
         latency_estimate=compiled.latency_cycles,
         bottleneck_estimate=compiled.bottleneck,
