@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_hw.design import Design
+from lepton_hw.design import Design, Node
 from lepton_hw.errors import StageError
 from lepton_hw.sim.bench import Plan
 from lepton_hw.sim.library import Run
@@ -49,7 +49,7 @@ class Deadlock(StageError):
         super().__init__(
             found,
             "all outputs",
-            "deepen the FIFOs named here, or raise the limit if the design is only slow",
+            "deepen the FIFOs or repair the layer named here, or raise the limit",
         )
         self.report, self.cycle = report, cycle
 
@@ -65,7 +65,9 @@ def explain(design: Design, plan: Plan, run: Run, why: str) -> Deadlock:
         taken = [
             f"{moved} of {name}" for moved, name in zip(state["in"], plan.inputs, strict=False)
         ]
-        named = [f"no stream is blocked, so a module lost beats (taken: {', '.join(taken)})"]
+        named = [f"no stream is blocked, taken: {', '.join(taken)}"]
+        if (loser := _lost_in(design, plan, run.counters())) is not None:
+            named = [f"layer {loser.name} (module {loser.module}) lost beats"]
     cycle = int(state["scalars"][0])
     delivered = int(state["out"].sum())
     found = (
@@ -109,6 +111,31 @@ def _blocked_streams(
             )
         )
     return tuple(found)
+
+
+def _lost_in(design: Design, plan: Plan, counters: _Numbers) -> Node | None:
+    """The first node that took more whole frames than it gave, nothing hindering it.
+
+    Each node turns the beats of one frame at its inputs into those of one at its outputs; the
+    nodes stand in topological order, so that later ones only pass the loss on.
+    """
+    for node in design.nodes:
+        inputs = [name for name in node.inputs if not _is_weights_stream(name, design)]
+        if not inputs or not node.outputs:
+            continue
+        taken = min(_frames(name, design, plan, counters) for name in inputs)
+        given = min(_frames(name, design, plan, counters) for name in node.outputs)
+        if taken > given:
+            return node
+    return None
+
+
+def _frames(name: str, design: Design, plan: Plan, counters: _Numbers) -> int:
+    return int(counters["beats"][plan.entry(name)]) // design.stream(name).beats
+
+
+def _is_weights_stream(name: str, design: Design) -> bool:
+    return _is_weights(design.stream(name).producer, design)
 
 
 def _is_weights(producer: str, design: Design) -> bool:
