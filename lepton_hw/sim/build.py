@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lepton_hw.artifacts import digest, file_digest, new_folder
 from lepton_hw.errors import InputError, StageError
+from lepton_hw.sim.port_model import port_table
 from lepton_hw.tools import cxx, verilator
 
 HERE = Path(__file__).parent
@@ -95,6 +96,8 @@ def _build(recipe: Recipe, work: Path, target: Path, log: Path) -> None:
     runtime = [include / name for name in RUNTIME]
     if recipe.trace:
         runtime.append(include / "verilated_fst_c.cpp")
+    if recipe.harness.name == "ports.cpp":
+        (work / "table.h").write_text(port_table((model / "Vdut.h").read_text()))
     flags = [
         *([f"-I{HERE}"] if recipe.trace else []),  # our lz4.h and zlib.h
         f"-I{include}", f"-I{include / 'vltstd'}", f"-I{work}", f"-I{model}",
@@ -114,7 +117,8 @@ def _build(recipe: Recipe, work: Path, target: Path, log: Path) -> None:
         ],
         log,
     )
-    cxx.run(compiler.library_argv(objects, target, "-Wl,--wrap=fopen"), log)
+    wrap = ["-Wl,--wrap=fopen"] if recipe.harness == HARNESS else []
+    cxx.run(compiler.library_argv(objects, target, *wrap), log)
 
 
 def _level(unit: Path, recipe: Recipe) -> tuple[str, ...]:
