@@ -121,7 +121,11 @@ class Model(Values):
 
 
 class Train(Values):
-    """AdamW with a cosine schedule; everything is derived from `seed`."""
+    """AdamW with a cosine schedule; everything is derived from `seed`.
+
+    `threads` is part of the recipe, since the order of float sums depends on it: with the same
+    number every CPU of the same kind gives the same weights, however many cores it has.
+    """
 
     epochs: Positive
     batch_size: Positive = 64
@@ -129,6 +133,7 @@ class Train(Values):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     seed: Annotated[int, Field(ge=0)] = 0
+    threads: Positive = 1
     init: str = ""
 
 

@@ -20,7 +20,6 @@ from lepton_hw.executors.qonnx_executor import QonnxExecutor
 from lepton_hw.executors.torch_executor import TorchExecutor
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
-from lepton_hw.stages.qonnx_file import export_qonnx
 from lepton_hw.stages.train import WEIGHTS, Trained, build_network, load_weights
 
 MODEL, VECTORS = "model.onnx", "vectors.npz"
@@ -53,6 +52,8 @@ def run(
     network's outputs are not integers times one scale.
     """
     import torch
+
+    from lepton_hw.stages.qonnx_file import export_qonnx
 
     if flow.data is None:
         raise InputError(

@@ -19,7 +19,6 @@ from lepton_hw.models.network import Network, door
 
 def export_qonnx(network: Network, port: Port, path: Path) -> None:
     """Writes `network` for one frame of `port` (shape as at the hardware's door) to `path`."""
-    from brevitas.export import export_qonnx as brevitas_export
     from qonnx.core.datatype import DataType
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.util.cleanup import cleanup_model
@@ -30,7 +29,10 @@ def export_qonnx(network: Network, port: Port, path: Path) -> None:
         raw = Path(folder) / "raw.onnx"
         noise = io.StringIO()
         with warnings.catch_warnings(), contextlib.redirect_stdout(noise):
-            warnings.simplefilter("ignore")  # the tracer warns of every constant
+            # Brevitas warns on import, the tracer at every constant.
+            warnings.simplefilter("ignore")
+            from brevitas.export import export_qonnx as brevitas_export
+
             # dynamo=False: Brevitas's handlers are made for the tracing exporter.
             brevitas_export(network, frame, export_path=str(raw), dynamo=False)
         model = cleanup_model(ModelWrapper(str(raw)))

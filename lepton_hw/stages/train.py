@@ -76,7 +76,12 @@ def run(  # noqa: PLR0913, PLR0917 – a stage's arguments, and where the traini
         recipe_key(flow, device),
         device,
     )
-    trainer.run(progress)
+    before = torch.get_num_threads()
+    torch.set_num_threads(flow.train.threads)
+    try:
+        trainer.run(progress)
+    finally:
+        torch.set_num_threads(before)
     network.cpu()
     trainer.device = "cpu"
     margin = settle(network, trainer.test_codes)

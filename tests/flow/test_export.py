@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_train import BOARD, folder, small_flow
 
 from lepton_hw.artifacts import save
 from lepton_hw.errors import InputError, Mismatch, StageError
@@ -12,6 +11,8 @@ from lepton_hw.executors.base import Executor, check_codes, integer_range
 from lepton_hw.executors.qonnx_executor import QonnxExecutor
 from lepton_hw.flow import CenterCrop, Flow, Normalise
 from lepton_hw.stages import export, train
+
+from .small import BOARD, folder, small_flow
 
 
 @pytest.fixture(scope="module")
