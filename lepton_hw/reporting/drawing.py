@@ -27,7 +27,10 @@ class Box:
 
 @dataclass(frozen=True)
 class _Place:
-    column: int
+    """Left edge and middle of a box, or of an unnamed point, in px; its row and lane."""
+
+    x: int
+    y: int
     row: int
     lane: int
 
@@ -39,22 +42,19 @@ def draw(boxes: Sequence[Box], edges: Iterable[Pair], columns: int, title: str) 
     chains = [_through(edge, levels, index) for index, edge in enumerate(edges)]
     lanes = _lanes(levels, chains)
     depth = max(levels.values(), default=0) + 1
-    heights: dict[int, int] = defaultdict(lambda: 1)
-    for level, names in lanes.items():
-        heights[level // columns] = max(heights[level // columns], len(names))
-    tops, y = {}, _MARGIN
-    for row in range(-(-depth // columns)):
-        tops[row] = y
-        y += heights[row] * (HIGH + LANE) - LANE + GUTTER
+    centres, bottoms = _rows(lanes, levels, columns)
     places = {
-        name: _Place(level % columns, level // columns, lane)
+        name: _Place(
+            _MARGIN + level % columns * (WIDE + GAP), centres[level // columns][lane],
+            level // columns, lane,
+        )
         for level, names in lanes.items()
         for lane, name in enumerate(names)
-    }
+    }  # fmt: skip
     width = 2 * _MARGIN + min(depth, columns) * (WIDE + GAP) - GAP
-    height = y - GUTTER + _MARGIN
-    body = [_wire(chain, places, tops) for chain in chains]
-    body += [_box(box, places[box.name], tops) for box in boxes]
+    height = max(bottoms.values(), default=_MARGIN) + _MARGIN
+    body = [_wire(chain, places, bottoms) for chain in chains]
+    body += [_box(box, places[box.name]) for box in boxes]
     return (
         f'<svg role="img" aria-label="{escape(title)}" class="net" '
         f'viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
@@ -107,22 +107,37 @@ def _lanes(
     return ordered
 
 
-def _corner(place: _Place, tops: dict[int, int]) -> tuple[int, int]:
-    return _MARGIN + place.column * (WIDE + GAP), tops[place.row] + place.lane * (HIGH + LANE)
+def _rows(
+    lanes: dict[int, list[str]], levels: dict[str, int], columns: int
+) -> tuple[dict[int, list[int]], dict[int, int]]:
+    """Middle of each lane by row, and bottom of each row; lanes without a box are narrow."""
+    tall: dict[int, list[int]] = defaultdict(list)
+    for level, names in sorted(lanes.items()):
+        row = tall[level // columns]
+        row += [0] * (len(names) - len(row))
+        for lane, name in enumerate(names):
+            row[lane] = max(row[lane], HIGH if name in levels else 4)
+    centres: dict[int, list[int]] = {}
+    bottoms: dict[int, int] = {}
+    y = _MARGIN
+    for number, row in tall.items():
+        centres[number] = []
+        for height in row:
+            centres[number].append(y + height // 2)
+            y += height + LANE
+        bottoms[number] = y - LANE
+        y += GUTTER - LANE
+    return centres, bottoms
 
 
 def _wire(
-    chain: Sequence[tuple[str, int]],
-    places: dict[str, _Place],
-    tops: dict[int, int],
+    chain: Sequence[tuple[str, int]], places: dict[str, _Place], bottoms: dict[int, int]
 ) -> str:
     """A line from the right of the first box to the left of the last, with an arrow."""
     path: list[str] = []
     for (start, _), (end, _) in pairwise(chain):
         here, there = places[start], places[end]
-        x0, y0 = _corner(here, tops)
-        x1, y1 = _corner(there, tops)
-        y0, y1 = y0 + HIGH // 2, y1 + HIGH // 2
+        x0, y0, x1, y1 = here.x, here.y, there.x, there.y
         # An unnamed point has no box: the line goes on through its place.
         path.append(f"L{x0 + WIDE} {y0}" if path else f"M{x0 + WIDE} {y0}")
         if here.row == there.row:
@@ -131,17 +146,16 @@ def _wire(
             continue
         # To the next row: down at the right of this lane, along the gutter, in from the left.
         shift = 4 * here.lane
-        gutter = tops[there.row] - GUTTER // 2 + shift - 4
+        gutter = bottoms[here.row] + GUTTER // 2 + shift - 4
         right, left = x0 + WIDE + 6 + shift, x1 - 7 - 0.4 * shift
         path.append(f"L{right} {y0}L{right} {gutter}L{left} {gutter}L{left} {y1}L{x1} {y1}")
-    x, y = _corner(places[chain[-1][0]], tops)
-    y += HIGH // 2
+    x, y = places[chain[-1][0]].x, places[chain[-1][0]].y
     arrow = f'<path class="tip" d="M{x} {y}l-7 -4v8z"/>'
     return f'<path class="wire" d="{"".join(path)}"/>{arrow}'
 
 
-def _box(box: Box, place: _Place, tops: dict[int, int]) -> str:
-    x, y = _corner(place, tops)
+def _box(box: Box, place: _Place) -> str:
+    x, y = place.x, place.y - HIGH // 2
     marked = " marked" if box.marked else ""
     corner = 20 if box.kind == "door" else 5
     first = y + HIGH / 2 + 4.5 - 8 * (len(box.lines) - 1)

@@ -29,7 +29,8 @@ def render(facts: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"n": _number, "percent": _percent, "short": words.short}
+    environment.filters |= {"n": _number, "percent": _percent}
+    environment.filters |= {"short": words.short, "brief": words.brief}
     pictures = {name: Markup(text) for name, text in _pictures(facts).items()}
     return environment.get_template(TEMPLATE).render(
         f=facts,

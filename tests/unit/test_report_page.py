@@ -160,6 +160,11 @@ def test_the_headline_says_what_was_proven_and_how_fast() -> None:
         assert sentence.replace(" ", "") in text.replace(" ", ""), sentence
 
 
+def test_deeper_fifos_are_named_only_where_they_would_help() -> None:
+    assert "With FIFOs of any depth" in text_of(best_rtl=1000.0)
+    assert "With FIFOs of any depth" not in text_of(best_rtl=1102.0)
+
+
 def test_the_contract_is_told_in_words() -> None:
     text = text_of()
     assert "decode (grey, 8 bits a pixel); then resize to 8×6, bilinear" in text
