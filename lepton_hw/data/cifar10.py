@@ -17,7 +17,10 @@ from lepton_hw.progress import Progress
 
 ARCHIVE = Remote(
     "cifar-10-binary.tar.gz",
-    ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+    (
+        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        "https://cave.cs.toronto.edu/kriz/cifar-10-binary.tar.gz",
+    ),
     "c32a1d4ab5d03f1284b67883e8d87530",  # as published on the page of the data set
     170052171,
 )
