@@ -5,6 +5,7 @@ Every error of a user's is one sentence on stderr and exit code 1 (bad input) or
 
 import json
 import sys
+import warnings
 from typing import Any
 
 from lepton_hw.errors import LeptonError, MissingTool
@@ -19,6 +20,9 @@ def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code."""
     from lepton_hw.cli.commands import app
 
+    if "--debug" not in arguments:
+        # Of Brevitas, QONNX and FINN, about their own insides; no user can act on them.
+        warnings.simplefilter("ignore")
     try:
         app(args=arguments, standalone_mode=True, prog_name="lepton")
     except SystemExit as ending:

@@ -12,6 +12,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.board import Board
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
+from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.errors import LeptonError, StageError
 
 #: FINN's bound on SIMD x weight bits of one PE; its own examples use the same value for CNNs.
@@ -43,6 +44,7 @@ class FinnSteps:
         self._steps = finn_steps
         self._log = log
         self._part = board.part
+        self._packs_narrow_weights = board.dsp == "DSP48E1"
         self.config = finn_config.DataflowBuildConfig(
             output_dir=str(workdir),
             synth_clk_period_ns=board.clock_ns,
@@ -67,6 +69,7 @@ class FinnSteps:
     def front(self, model: ModelWrapper) -> tuple[ModelWrapper, HostTail]:
         """From QONNX to a streamlined integer graph, without what the host does at its end."""
         model = self.run(FRONT, model)
+        print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
         return cut_host_tail(model)
 
     def specialize(self, model: ModelWrapper) -> ModelWrapper:
@@ -74,7 +77,8 @@ class FinnSteps:
         for node in model.graph.node:
             if node.op_type in ("MVAU", "VVAU"):
                 getCustomOp(node).set_nodeattr("preferred_impl_style", "rtl")
-        _ternary_as_int2(model)
+        if self._packs_narrow_weights:
+            _make_narrow(model)
         return self.run(("step_specialize_layers",), model)
 
     def fold(self, model: ModelWrapper) -> ModelWrapper:
@@ -83,6 +87,8 @@ class FinnSteps:
 
     def generate(self, model: ModelWrapper, fifo_depth: int) -> ModelWrapper:
         """Writes FINN's estimate reports, inserts width converters and FIFOs, writes the RTL."""
+        if self._packs_narrow_weights:
+            _make_narrow(model)  # minimising bit widths has undone it
         model = self.run(REPORT, model)
         for node in model.graph.node:
             op = getCustomOp(node)
@@ -120,20 +126,26 @@ class FinnSteps:
             ) from error
 
 
-def _ternary_as_int2(model: ModelWrapper) -> None:
-    """Calls narrow 2-bit weights INT2, so that FINN sees that they are narrow.
+def _make_narrow(model: ModelWrapper) -> None:
+    """Gives weights that use the lowest value of their type a type one bit wider.
 
-    FINN's DSP48E1 kernel needs weights above the type's minimum; TERNARY's minimum is -1 itself.
+    FINN's DSP48E1 kernel packs two products into one multiplier, which needs weights above their
+    type's minimum; a wider type around the same integers always satisfies that. BIPOLAR and
+    TERNARY become INT2 in the same way.
     """
     from qonnx.core.datatype import DataType
 
     for node in model.graph.node:
-        if node.op_type != "MVAU":
+        if not node.op_type.startswith("MVAU"):
             continue
         op = getCustomOp(node)
-        if op.get_nodeattr("weightDataType") == "TERNARY":
-            op.set_nodeattr("weightDataType", "INT2")
-            model.set_tensor_datatype(node.input[1], DataType["INT2"])
+        kind = op.get_input_datatype(1)
+        weights = model.get_initializer(node.input[1])
+        if weights is None or not kind.signed() or weights.min() > kind.min():
+            continue
+        wider = f"INT{2 if kind.name in ('BIPOLAR', 'TERNARY') else kind.bitwidth() + 1}"
+        op.set_nodeattr("weightDataType", wider)
+        model.set_tensor_datatype(node.input[1], DataType[wider])
 
 
 def _at_node(model: ModelWrapper, error: Exception) -> str:
