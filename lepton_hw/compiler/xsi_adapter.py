@@ -70,7 +70,7 @@ def compile_sim_obj(  # noqa: PLR0913, PLR0917 – FINN's signature
         options=(*(f"-I{name}" for name in sorted(headers)), *["-DFINN_SIMULATION"] * behav),
         trace=debug,
     )
-    made = build.library(recipe, folder / "cache")
+    made = build.library(recipe, folder / "cache", shared=build.default_cache())
     relative = Path("xsim.dir", top_module_name, "xsimk.so")
     target = folder / relative
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -4,13 +4,15 @@ A library is built under a temporary name and renamed when whole. Memory content
 read when a simulation starts, so changing them needs no new library. It runs no simulation.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lepton_hw.artifacts import digest, file_digest, new_folder
+from lepton_hw.artifacts import digest, file_digest, locked, new_folder
 from lepton_hw.errors import InputError, StageError
 from lepton_hw.sim.port_model import port_table
 from lepton_hw.tools import cxx, verilator
@@ -46,7 +48,7 @@ class Recipe:
                 "top": self.top,
                 "sources": [(path.name, _digest_of(path)) for path in self.sources],
                 "generated": self.generated,
-                "harness": [_digest_of(file) for file in (self.harness, *sorted(HERE.glob("*.h")))],
+                "harness": [_digest_of(self.harness), *_headers()],
                 "options": [self.options, self.trace, cxx.STANDARD],
                 "flags": [OPTIMISE, OPTIMISE_HARNESS, OPTIMISE_ONCE],
                 "tools": [verilator.find().version, cxx.find().version],
@@ -61,28 +63,44 @@ def default_cache() -> Path:
     return Path(base) / "lepton_hw" / "sim"
 
 
-def library(recipe: Recipe, cache: Path | None = None) -> Path:
-    """The shared library of a recipe, built if need be.
+def library(recipe: Recipe, cache: Path | None = None, shared: Path | None = None) -> Path:
+    """The shared library of a recipe, built in `cache` if need be.
+
+    `shared` is where Verilator's run time, the same for all designs, is kept; `cache` if not
+    given. A second process that wants the same library waits for the first.
 
     Raises `MissingTool` without compiler or Verilator, `StageError` (with the first error and
     the log's path) where the RTL or the C++ does not compile.
     """
-    folder = (cache or default_cache()).resolve() / recipe.key()[:32]
-    made = folder / "sim.so"
+    cache = (cache or default_cache()).resolve()
+    key = recipe.key()[:32]
+    made = cache / key / "sim.so"
     if made.is_file():
         return made
-    with new_folder(folder) as parts, tempfile.TemporaryDirectory(prefix="lepton_sim_") as scratch:
-        log = parts / "build.log"
-        try:
-            _build(recipe, Path(scratch), parts / "sim.so", log)
-        except StageError as error:
-            kept = folder.parent / f"failed-{folder.name[:8]}.log"
-            shutil.copy(log, kept)
-            raise StageError(error.found, error.expected, f"read {kept}") from None
+    with locked(cache / "locks" / key, lambda _: None):
+        if made.is_file():
+            return made
+        runtime = _runtime(recipe.trace, (shared or cache).resolve())
+        with new_folder(made.parent) as parts, _kept_log(cache / f"failed-{key[:8]}.log") as log:
+            with tempfile.TemporaryDirectory(prefix="lepton_sim_") as work:
+                _build(recipe, Path(work), runtime, parts / "sim.so", log)
+            shutil.copy(log, parts / "build.log")
     return made
 
 
-def _build(recipe: Recipe, work: Path, target: Path, log: Path) -> None:
+@contextlib.contextmanager
+def _kept_log(path: Path) -> Iterator[Path]:
+    """A log that stays where the block fails, and the error that points at it."""
+    path.unlink(missing_ok=True)
+    path.touch()
+    try:
+        yield path
+    except StageError as error:
+        raise StageError(error.found, error.expected, f"read {path}") from None
+    path.unlink()
+
+
+def _build(recipe: Recipe, work: Path, runtime: list[Path], target: Path, log: Path) -> None:
     tool, compiler = verilator.find(), cxx.find()
     for name, text in recipe.generated:
         (work / name).write_text(text)
@@ -92,23 +110,12 @@ def _build(recipe: Recipe, work: Path, target: Path, log: Path) -> None:
         options += ["--trace-fst", "--trace-structs", "--trace-underscore"]
     model = work / "cpp"
     cxx.run(tool.argv(recipe.top, sources, model, *options), log, tool.environment)
-    include = tool.root / "include"
-    runtime = [include / name for name in RUNTIME]
-    if recipe.trace:
-        runtime.append(include / "verilated_fst_c.cpp")
     if recipe.harness.name == "ports.cpp":
         (work / "table.h").write_text(port_table((model / "Vdut.h").read_text()))
-    flags = [
-        *([f"-I{HERE}"] if recipe.trace else []),  # our lz4.h and zlib.h
-        f"-I{include}", f"-I{include / 'vltstd'}", f"-I{work}", f"-I{model}",
-        "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_VCD=0",
-        "-DVM_TRACE_SAIF=0", f"-DVM_TRACE={int(recipe.trace)}",
-        f"-DVM_TRACE_FST={int(recipe.trace)}", "-DVL_USER_WARN", "-DVL_USER_FATAL",
-        "-DVL_USER_STOP", "-DVL_USER_FINISH", "-w", *_only_gcc(compiler),
-    ]  # fmt: skip
-    units = [*sorted(model.glob("*.cpp")), *runtime, recipe.harness, *sorted(work.glob("*.cpp"))]
+    units = [*sorted(model.glob("*.cpp")), recipe.harness]
     # The largest first: the last to end decides.
     units.sort(key=lambda path: (_is_cold(path), -path.stat().st_size))
+    flags = [f"-I{work}", f"-I{model}", *_flags(recipe.trace)]
     objects = [work / f"{path.stem}.o" for path in units]
     cxx.run_all(
         [
@@ -118,10 +125,49 @@ def _build(recipe: Recipe, work: Path, target: Path, log: Path) -> None:
         log,
     )
     wrap = ["-Wl,--wrap=fopen"] if recipe.harness == HARNESS else []
-    cxx.run(compiler.library_argv(objects, target, *wrap), log)
+    cxx.run(compiler.library_argv([*objects, *runtime], target, *wrap), log)
+
+
+def _runtime(trace: bool, shared: Path) -> list[Path]:
+    """Object files of Verilator's own run time, compiled once per tool version."""
+    compiler, include = cxx.find(), verilator.find().root / "include"
+    sources = [include / name for name in (*RUNTIME, *["verilated_fst_c.cpp"] * trace)]
+    flags = [*OPTIMISE, *_flags(trace)]
+    tools = [verilator.find().version, compiler.version]
+    key = digest([flags, tools, _headers()])[:16]
+    folder = shared / f"runtime-{key}"
+    if not folder.is_dir():
+        with locked(shared / "locks" / folder.name, lambda _: None):
+            if not folder.is_dir():
+                with new_folder(folder) as parts, _kept_log(shared / "failed-runtime.log") as log:
+                    cxx.run_all(
+                        [
+                            compiler.object_argv(source, parts / f"{source.stem}.o", *flags)
+                            for source in sources
+                        ],
+                        log,
+                    )
+    return [folder / f"{source.stem}.o" for source in sources]
+
+
+def _flags(trace: bool) -> list[str]:
+    include = verilator.find().root / "include"
+    return [
+        *([f"-I{HERE}"] if trace else []),  # our lz4.h and zlib.h
+        f"-I{include}", f"-I{include / 'vltstd'}", "-DVERILATOR=1", "-DVM_COVERAGE=0",
+        "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_VCD=0", "-DVM_TRACE_SAIF=0",
+        f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_FST={int(trace)}", "-DVL_USER_WARN",
+        "-DVL_USER_FATAL", "-DVL_USER_STOP", "-DVL_USER_FINISH", "-w", *_only_gcc(cxx.find()),
+    ]  # fmt: skip
+
+
+def _headers() -> list[str]:
+    return [_digest_of(file) for file in sorted(HERE.glob("*.h"))]
 
 
 def _level(unit: Path, recipe: Recipe) -> tuple[str, ...]:
+    if recipe.harness != HARNESS:
+        return OPTIMISE_ONCE  # a few thousand cycles at most: building takes longer than running
     if unit == recipe.harness:
         return OPTIMISE_HARNESS
     return OPTIMISE_ONCE if _is_cold(unit) else OPTIMISE
