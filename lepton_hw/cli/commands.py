@@ -113,7 +113,7 @@ def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
     if as_json:
         print(json.dumps([vars(finding) for finding in findings], indent=1, default=str))
     else:
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (f.name, f.found or "missing", "" if f.found else f.remedy, f.enables) for f in findings
         ]
         table("What is here", ("tool", "found", "how to get it", "enables"), rows)

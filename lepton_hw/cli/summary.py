@@ -46,7 +46,7 @@ def _compiled(compiled: Compiled, board: Board) -> list[Row]:
 
 def _simulated(simulated: Simulated, board: Board, done: dict[str, Artifact]) -> list[Row]:
     per_frame = simulated.cycles_per_frame
-    rows = [
+    rows: list[Row] = [
         ("cycles a frame, RTL", f"{per_frame:,}"),
         ("latency, RTL", f"{simulated.latency_cycles:,} cycles"),
         (

@@ -36,7 +36,7 @@ class Result:
     interval: float
 
 
-def compile_model(  # noqa: PLR0913 – what to compile, for what, where, how fast
+def compile_model(
     model_file: Path,
     board: Board,
     workdir: Path,

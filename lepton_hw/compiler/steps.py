@@ -3,9 +3,7 @@
 FINN's steps are called, never copied; a failure in one becomes a single sentence.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
@@ -61,9 +59,7 @@ class FinnSteps:
     def run(self, names: tuple[str, ...], model: ModelWrapper) -> ModelWrapper:
         """Runs the named FINN steps."""
         for name in names:
-            model = self._one(
-                name, model, lambda m, n=name: getattr(self._steps, n)(m, self.config)
-            )
+            model = self._one(name, model)
         return model
 
     def front(self, model: ModelWrapper) -> tuple[ModelWrapper, HostTail]:
@@ -107,12 +103,10 @@ class FinnSteps:
                 op.set_nodeattr("depth", depths[node.name])
                 op.generate_hdl(model, self._part, self.config.synth_clk_period_ns)
 
-    def _one(
-        self, name: str, model: ModelWrapper, step: Callable[[ModelWrapper], Any]
-    ) -> ModelWrapper:
+    def _one(self, name: str, model: ModelWrapper) -> ModelWrapper:
         print(f"=== {name} ===", flush=True)
         try:
-            return step(model)
+            return getattr(self._steps, name)(model, self.config)
         except LeptonError:
             raise
         except Exception as error:

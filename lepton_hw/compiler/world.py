@@ -51,7 +51,7 @@ def finn_world(build_dir: Path, log: Path) -> Iterator[None]:
 
 def _use_settings_from_environment() -> None:
     # FINN reads FINN_BUILD_DIR once and keeps it; forgetting makes it read again.
-    import finn.util.settings as settings
+    from finn.util import settings
 
     settings._SETTINGS = None
 

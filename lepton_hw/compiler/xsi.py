@@ -54,6 +54,6 @@ class _Xsi(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name not in NAMES:
             raise AttributeError(f"module 'finn.xsi' has no attribute {name!r}")
-        import lepton_hw.compiler.xsi_adapter as xsi_adapter
+        from lepton_hw.compiler import xsi_adapter
 
         return getattr(xsi_adapter, name)

@@ -43,7 +43,7 @@ def get_simkernel_so() -> str:
     )
 
 
-def compile_sim_obj(  # noqa: PLR0913, PLR0917 – FINN's signature
+def compile_sim_obj(
     top_module_name: str,
     source_list: list[str],
     sim_out_dir: Path,
@@ -139,7 +139,7 @@ def close_rtlsim(sim: SimEngine) -> None:
     sim.close()
 
 
-def rtlsim_multi_io(  # noqa: PLR0913, PLR0917 – FINN's signature
+def rtlsim_multi_io(
     sim: SimEngine,
     io_dict: dict[str, dict[str, list[int]]],
     num_out_values: Any,

@@ -68,7 +68,7 @@ def run(flow: Flow, file: Path, workdir: Path, progress: Progress) -> Exported:
 def read_onnx(file: Path) -> Any:
     """Parses an ONNX file without touching any other file that it may point to."""
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     if file.stat().st_size > MAX_BYTES:
         raise InputError(

@@ -39,7 +39,7 @@ class Reported(Artifact):
     bytes: int
 
 
-def run(  # noqa: PLR0913, PLR0917 – everything that the pipeline made, in its order
+def run(  # noqa: PLR0913 – everything that the pipeline made, in its order
     flow: Flow,
     board: Board,
     trained: Trained | None,
@@ -65,7 +65,7 @@ def run(  # noqa: PLR0913, PLR0917 – everything that the pipeline made, in its
     return Reported(bytes=len(page.encode()))
 
 
-def gather(  # noqa: PLR0913, PLR0917
+def gather(
     flow: Flow,
     board: Board,
     trained: Trained | None,

@@ -48,6 +48,7 @@ def run(
         built = time.monotonic() - start
         task.advance()
     result = simulator.run(inputs, progress=progress)
+    assert isinstance(result.outputs, np.ndarray)  # a flow's network has one output
     np.savez_compressed(
         workdir / "outputs.npz",
         codes=result.outputs,

@@ -37,7 +37,7 @@ class Trained(Artifact):
     threshold_margin: float
 
 
-def run(  # noqa: PLR0913, PLR0917 – a stage's arguments, and where the training goes on and runs
+def run(
     flow: Flow,
     board: Board,
     workdir: Path,
