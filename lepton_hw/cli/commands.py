@@ -1,4 +1,7 @@
-"""The verbs of ``lepton``: one a stage, `build` for all of them, `doctor` for what is installed."""
+"""The verbs of ``lepton``: one a stage, `build` for all of them, `doctor` for what is installed.
+
+Only reads arguments and prints results; the work is in the pipeline.
+"""
 
 import json
 import re
@@ -10,17 +13,15 @@ import typer
 from lepton_hw import __version__
 from lepton_hw.artifacts import Artifact
 from lepton_hw.board import Board, known_boards, load_board
-from lepton_hw.cli.screen import Screen, table
-from lepton_hw.cli.summary import summary
-from lepton_hw.errors import InputError
+from lepton_hw.cli.screen import Screen, figures, listing
+from lepton_hw.cli.summary import summary, tools
+from lepton_hw.errors import InputError, MissingTool
 from lepton_hw.flow import Compile, Flow, known_flows, load_flow
 from lepton_hw.pipeline import STAGES, Options, build, build_folder
-from lepton_hw.progress import SILENT
 from lepton_hw.toml_values import validate
 
 DEFAULT_FPS = 10_000
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="From a quantised CNN in Brevitas to an FPGA design proven bit-exact.",
@@ -73,10 +74,15 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
             f"one of them; flows: {', '.join(known_flows())}",
             "for instance 'lepton build digits_cnn --board BOARD'",
         )
+    if flow and (input_type or input_scale != 1.0):
+        raise InputError(
+            "--input-type or --input-scale with a flow",
+            "them only with --model",
+            "write input_type and input_scale into the flow",
+        )
     value = load_flow(flow) if flow else _model_flow(model, input_type, input_scale)
     if target_fps is not None or folding is not None:
-        goal = {"target_fps": target_fps, "folding": folding}
-        value = value.model_copy(update={"compile": validate(goal, Compile, "command line")})
+        value = value.model_copy(update={"compile": _goal(target_fps, folding)})
     _build(value, _board(board), Options(build_dir, device, to), as_json)
 
 
@@ -111,12 +117,18 @@ def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
 
     findings = examine()
     if as_json:
-        print(json.dumps([vars(finding) for finding in findings], indent=1, default=str))
+        values = [{**vars(finding), "ok": finding.ok} for finding in findings]
+        print(json.dumps(values, indent=1, default=str))
     else:
-        rows: list[tuple[str, ...]] = [
-            (f.name, f.found or "missing", "" if f.found else f.remedy, f.enables) for f in findings
-        ]
-        table("What is here", ("tool", "found", "how to get it", "enables"), rows)
+        listing("What is here", ("", "tool", "version", "what for"), tools(findings))
+    missing = [finding for finding in findings if finding.required and finding.found is None]
+    if missing and as_json:
+        raise typer.Exit(MissingTool.exit_code)
+    if missing:
+        names = ", ".join(finding.name for finding in missing)
+        raise MissingTool(
+            f"what lepton needs is missing: {names}", "all of them", missing[0].remedy
+        )
 
 
 def _board(name: str) -> Board:
@@ -128,7 +140,7 @@ def _board(name: str) -> Board:
 
 
 def _model_flow(model: str, input_type: str, input_scale: float) -> Flow:
-    name = re.sub(r"\W+", "_", Path(model).stem).strip("_").lower() or "model"
+    name = re.sub(r"[^a-z0-9]+", "_", Path(model).stem.lower()).strip("_") or "model"
     values: dict[str, Any] = {
         "name": name,
         "title": Path(model).name,
@@ -140,13 +152,22 @@ def _model_flow(model: str, input_type: str, input_scale: float) -> Flow:
     return validate(values, Flow, "command line")
 
 
+def _goal(target_fps: int | None, folding: str | None) -> Compile:
+    if target_fps is not None and folding is not None:
+        raise InputError("both --target-fps and --folding", "one of them", "leave one out")
+    goal = {"target_fps": target_fps, "folding": folding}
+    return validate(goal, Compile, "command line")
+
+
 def _build(flow: Flow, board: Board, options: Options, as_json: bool) -> None:
-    done = build(flow, board, options, SILENT if as_json else Screen())
+    done = build(flow, board, options, Screen())
     folder = build_folder(flow, board, options)
     if as_json:
         print(json.dumps(_as_json(done, folder), indent=1))
         return
-    table(f"{flow.title or flow.name} on {board.title}", ("", ""), summary(done, board))
+    rows = summary(done, board)
+    if rows:
+        figures(f"{flow.title or flow.name} on {board.title}", rows)
     last = next(reversed(done))
     file = folder / "report.html"
     print(f"{last}: {file if last == 'report' else folder / last}")

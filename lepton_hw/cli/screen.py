@@ -1,8 +1,9 @@
-"""Progress bars and tables on a terminal; nothing but JSON on standard output with ``--json``."""
+"""Progress bars and tables on a terminal; plain lines where there is none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
@@ -16,10 +17,23 @@ class Screen(Progress):
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
+        self._bars: Bars | None = None
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Task]:
-        """A bar that disappears when the work is done."""
+        """A bar that disappears when the work is done; nothing where no terminal shows it."""
+        if not self.console.is_terminal:
+            yield Task()
+        elif self._bars is not None:  # work within work: one more bar below
+            bar = _Bar(self._bars, title, total)
+            yield bar
+            bar.remove()
+        else:
+            with self._open() as bars:
+                yield _Bar(bars, title, total)
+
+    @contextmanager
+    def _open(self) -> Iterator[Bars]:
         columns = (
             TextColumn("{task.description:<9}"),
             BarColumn(bar_width=30),
@@ -28,11 +42,15 @@ class Screen(Progress):
             TextColumn("{task.fields[note]}"),
         )
         with Bars(*columns, console=self.console, transient=True) as bars:
-            yield _Bar(bars, title, total)
+            self._bars = bars
+            try:
+                yield bars
+            finally:
+                self._bars = None
 
     def say(self, line: str) -> None:
         """One line of text."""
-        self.console.print(line, markup=False)
+        self.console.print(line, markup=False, soft_wrap=True)
 
 
 class _Bar(Task):
@@ -46,12 +64,38 @@ class _Bar(Task):
             self._bars.update(self._id, note=note)
         self._bars.advance(self._id, steps)
 
+    def remove(self) -> None:
+        """Takes the bar away."""
+        self._bars.remove_task(self._id)
 
-def table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Prints a table on standard output."""
-    shown = Table(title=title, title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
-        shown.add_column(column, justify="left" if index == 0 else "right")
+
+def figures(title: str, rows: list[tuple[str, ...]]) -> None:
+    """Prints names and figures on standard output, figures to the right."""
+    shown = _table(title, show_header=False)
+    shown.add_column(no_wrap=True)
+    shown.add_column(justify="right")
     for row in rows:
         shown.add_row(*row)
     Console(highlight=False).print(shown)
+
+
+def listing(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Prints a table of words on standard output; only the last column may wrap."""
+    shown = _table(title, show_header=True)
+    for index, column in enumerate(columns):
+        shown.add_column(column, no_wrap=index < len(columns) - 1)
+    for row in rows:
+        shown.add_row(*row)
+    Console(highlight=False).print(shown)
+
+
+def _table(title: str, show_header: bool) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD if show_header else box.SIMPLE,
+        pad_edge=False,
+        show_header=show_header,
+        show_edge=False,
+    )

@@ -1,4 +1,6 @@
-"""The figures of a build as rows of text, from its artifacts; measures nothing itself."""
+"""The figures of a build, and what is installed, as rows of text; measures nothing itself."""
+
+from collections.abc import Iterable
 
 from lepton_hw.artifacts import Artifact
 from lepton_hw.board import Board
@@ -6,6 +8,7 @@ from lepton_hw.stages.certify import Certified
 from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.train import Trained
+from lepton_hw.tools.doctor import Finding
 
 Row = tuple[str, ...]
 
@@ -74,4 +77,18 @@ def _certified(certified: Certified) -> list[Row]:
     rows.append(
         ("  every layer", f"{inside.streams} streams, {inside.frames} images {same_inside}")
     )
+    return rows
+
+
+def tools(findings: Iterable[Finding]) -> list[Row]:
+    """State, name, version and use of each tool; below it what is wrong and what to do."""
+    rows: list[Row] = []
+    for finding in findings:
+        state = "ok" if finding.ok else "check" if finding.found else "missing"
+        if state == "missing" and not finding.required:
+            state = "-"
+        need = "needed for " if finding.required and not finding.found else ""
+        rows.append((state, finding.name, finding.found or "", need + finding.enables))
+        if not finding.ok:
+            rows.append(("", "", "", "→ " + (finding.note or finding.remedy)))
     return rows

@@ -4,10 +4,12 @@ It never runs make: a build is a list of independent compilations, run on all co
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import os
 import platform
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,24 +60,54 @@ def find() -> Cxx:
 
 
 def run_all(commands: list[list[str]], log: Path) -> None:
-    """Runs independent compilations on all cores; the first failure becomes a `StageError`."""
+    """Runs independent compilations on all cores; the first failure becomes a `StageError`.
+
+    On a failure or Ctrl-C the others are ended, with what they started.
+    """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(run, command, log) for command in commands]
+        running: set[subprocess.Popen[str]] = set()
+        futures = [pool.submit(run, command, log, None, running) for command in commands]
         try:
             for future in concurrent.futures.as_completed(futures):
                 future.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in tuple(running):
+                _end(process)
             raise
 
 
-def run(command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
-    """Runs one command and appends what it says to `log`; raises `StageError` if it fails."""
-    answer = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
-    )
-    said = answer.stdout + answer.stderr
+def run(
+    command: list[str],
+    log: Path,
+    env: dict[str, str] | None = None,
+    running: set[subprocess.Popen[str]] | None = None,
+) -> None:
+    """Runs one command and appends what it says to `log`; raises `StageError` if it fails.
+
+    The process is in `running` for as long as it runs.
+    """
+    running = set() if running is None else running
+    # In a process group of its own, so that the compiler's own children end with it.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        env={**os.environ, **(env or {})},
+        process_group=0,
+    ) as answer:
+        running.add(answer)
+        try:
+            said, _ = answer.communicate()
+        except BaseException:
+            _end(answer)
+            raise
+        finally:
+            running.discard(answer)
     with log.open("a") as file:
         file.write(f"$ {' '.join(command)}\n{said}")
     if answer.returncode != 0:
@@ -89,3 +121,10 @@ def run(command: list[str], log: Path, env: dict[str, str] | None = None) -> Non
             "a simulator that builds",
             f"read {log}",
         )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends a command and everything that it started; SIGTERM, so that it removes its files."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)

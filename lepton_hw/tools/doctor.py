@@ -99,7 +99,7 @@ def _installed(package: str) -> str | None:
 
 def _verilator(pins: dict[str, str]) -> Finding:
     try:
-        found: str | None = verilator.find().version
+        found: str | None = verilator.find().version.split()[0]
     except MissingTool:
         found = None
     return Finding(
