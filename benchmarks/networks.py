@@ -1,0 +1,52 @@
+"""Networks with random weights as QONNX files: as large as trained ones, and at once there."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lepton_hw.contract import Port
+from lepton_hw.flow import Compile, Flow, Model
+
+#: Batches of random images that the quantisers and normalisations see before export.
+CALIBRATION = 22
+
+
+def untrained(model: Model, shape: tuple[int, int, int], classes: int, file: Path) -> Path:
+    """Writes the network for UINT8 images of `shape` (H, W, C) to `file`."""
+    import torch
+
+    from lepton_hw import models
+    from lepton_hw.models.network import door
+    from lepton_hw.stages.qonnx_file import export_qonnx
+    from lepton_hw.training.settle import settle
+
+    torch.manual_seed(1)
+    network = models.build(model, shape, classes)
+    random = np.random.default_rng(2)
+    with torch.no_grad():
+        for _ in range(CALIBRATION):
+            network.train()(door(random.integers(0, 256, (8, *shape)), network.flat))
+    settle(network, random.integers(0, 256, (8, *shape)))
+    flat = (int(np.prod(shape)),)
+    port = Port(
+        name="global_in",
+        dtype="UINT8",
+        shape=flat if network.flat else shape,
+        layout="NC" if network.flat else "NHWC",
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    export_qonnx(network, port, file)
+    return file
+
+
+def flow_of(file: Path, title: str, target_fps: int, vectors: int) -> Flow:
+    """A bring-your-own flow around such a file."""
+    from lepton_hw.flow import Check
+
+    return Flow(
+        name=file.stem,
+        title=title,
+        model_file=str(file),
+        compile=Compile(target_fps=target_fps),
+        check=Check(random_vectors=vectors, rtl_images=vectors),
+    )
