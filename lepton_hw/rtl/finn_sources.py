@@ -65,9 +65,12 @@ ADJUSTMENTS: dict[str, tuple[Adjustment, ...]] = {
         Adjustment(
             r"localparam int unsigned  MAX_IN_FLIGHT = CORE_PIPELINE_DEPTH;",
             # From a full output register to the input's stop: one beat that waits in the queue,
-            # PIPELINE_DEPTH of mvu.sv (up to CORE_PIPELINE_DEPTH + 1) on their way, and one more
-            # because OLock is a register. The queue holds MAX_IN_FLIGHT + 1.
-            "localparam int unsigned  MAX_IN_FLIGHT = CORE_PIPELINE_DEPTH + 2;",
+            # the core's pipeline on its way, and one more because OLock is a register; the queue
+            # holds MAX_IN_FLIGHT + 1. CORE_PIPELINE_DEPTH is below PIPELINE_DEPTH of mvu.sv for
+            # some SIMD, and for every DSP58 that does not use the 8-bit core.
+            """localparam int unsigned  SOFT_DEPTH = 4 + $clog2(SIMD) + (SIMD == 1);
+		localparam int unsigned  MAX_IN_FLIGHT =
+			1 + (CORE_PIPELINE_DEPTH > SOFT_DEPTH? CORE_PIPELINE_DEPTH : SOFT_DEPTH);""",
             "its output queue overflows, and output beats are lost, when a layer whose weights"
             " fit one fold (MW = SIMD) meets back-pressure",
         ),

@@ -132,7 +132,8 @@ def _runtime(trace: bool, shared: Path) -> list[Path]:
     """Object files of Verilator's own run time, compiled once per tool version."""
     compiler, include = cxx.find(), verilator.find().root / "include"
     sources = [include / name for name in (*RUNTIME, *["verilated_fst_c.cpp"] * trace)]
-    flags = [*OPTIMISE, *_flags(trace)]
+    flags = [*OPTIMISE, *_flags(trace), "-DVL_PRINTF=lepton_print"]
+    flags += ["-include", str(HERE / "messages.h")]
     tools = [verilator.find().version, compiler.version]
     key = digest([flags, tools, _headers()])[:16]
     folder = shared / f"runtime-{key}"

@@ -9,6 +9,7 @@
 #if VM_TRACE_FST
 #include "verilated_fst_c.h"
 #endif
+#include "complaints.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -70,14 +71,7 @@ struct Handle {
     Counters total;
 };
 
-thread_local Handle* current = nullptr;
 thread_local std::string data_folder;
-
-void report(const char* file, int line, const char* hier, const std::string& what) {
-    if (current && current->problem.empty())
-        current->problem = what + (file && *file ? " (" + std::string(file) + ":"
-            + std::to_string(line) + ")" : "") + (hier && *hier ? " in " + std::string(hier) : "");
-}
 
 uint32_t next_random(Handle& x) {  // xorshift64*, Vigna 2016
     x.random ^= x.random >> 12;
@@ -223,20 +217,6 @@ int run(Handle& x, uint64_t cycles, uint64_t idle_limit) {
 
 }  // namespace
 
-void vl_warn(const char* file, int line, const char* hier, const char* text) {
-    report(file, line, hier, text);
-}
-void vl_stop(const char* file, int line, const char* hier) {
-    report(file, line, hier, "the design stopped itself with $error or $stop");
-}
-void vl_finish(const char* file, int line, const char* hier) {
-    report(file, line, hier, "the design ended the simulation with $finish");
-}
-void vl_fatal(const char* file, int line, const char* hier, const char* text) {
-    report(file, line, hier, text);
-    throw std::runtime_error(text);
-}
-
 extern "C" {
 
 FILE* __real_fopen(const char* name, const char* mode);
@@ -252,7 +232,7 @@ const char* lepton_problem(Handle* x) { return x->problem.c_str(); }
 Handle* lepton_open(const char* folder, uint64_t seed, uint32_t gap, uint32_t stall,
                     double interval) {
     auto* x = new Handle();
-    current = x;
+    problem_of_run = &x->problem;
     data_folder = folder;
     x->random = seed * 0x9E3779B97F4A7C15ULL + 0x1234567ULL;
     if (!x->random) x->random = 1;
@@ -307,7 +287,7 @@ void lepton_trace(Handle* x, const char* path, uint64_t start, uint64_t stop) {
 }
 
 int lepton_run(Handle* x, uint64_t cycles, uint64_t idle_limit) {
-    current = x;
+    problem_of_run = &x->problem;
     if (!x->problem.empty()) return STOPPED;
     try {
         return run(*x, cycles, idle_limit);
@@ -332,12 +312,12 @@ void lepton_state(Handle* x, uint64_t* scalars, uint64_t* in, uint64_t* out, uin
 }
 
 void lepton_close(Handle* x) {
-    current = x;
+    problem_of_run = &x->problem;
 #if VM_TRACE_FST
     if (x->tracing) x->trace->close();
 #endif
     x->dut->final();
-    current = nullptr;
+    problem_of_run = nullptr;
     delete x;
 }
 

@@ -9,6 +9,7 @@
 #if VM_TRACE_FST
 #include "verilated_fst_c.h"
 #endif
+#include "complaints.h"
 
 #include <cstdint>
 #include <memory>
@@ -36,34 +37,13 @@ struct Handle {
     std::string problem;
 };
 
-thread_local Handle* current = nullptr;
-
-void report(const char* file, int line, const std::string& what) {
-    if (current && current->problem.empty())
-        current->problem = what + " (" + (file ? file : "") + ":" + std::to_string(line) + ")";
-}
-
 }  // namespace
-
-void vl_warn(const char* file, int line, const char*, const char* text) {
-    report(file, line, text);
-}
-void vl_stop(const char* file, int line, const char*) {
-    report(file, line, "the design stopped itself with $error or $stop");
-}
-void vl_finish(const char* file, int line, const char*) {
-    report(file, line, "the design ended the simulation with $finish");
-}
-void vl_fatal(const char* file, int line, const char*, const char* text) {
-    report(file, line, text);
-    throw std::runtime_error(text);
-}
 
 extern "C" {
 
 Handle* lepton_open(const char* trace) {
     auto* x = new Handle();
-    current = x;
+    problem_of_run = &x->problem;
 #if VM_TRACE_FST
     x->context.traceEverOn(true);
 #endif
@@ -88,7 +68,7 @@ void lepton_port(Handle* x, unsigned index, PortInfo* info) {
 
 // Evaluates at `time` (ns); false once the design has complained.
 int lepton_eval(Handle* x, uint64_t time) {
-    current = x;
+    problem_of_run = &x->problem;
     try {
         x->context.time(time);
         x->dut->eval();
@@ -103,12 +83,12 @@ int lepton_eval(Handle* x, uint64_t time) {
 const char* lepton_problem(Handle* x) { return x->problem.c_str(); }
 
 void lepton_close(Handle* x) {
-    current = x;
+    problem_of_run = &x->problem;
     x->dut->final();
 #if VM_TRACE_FST
     if (x->trace) x->trace->close();
 #endif
-    current = nullptr;
+    problem_of_run = nullptr;
     delete x;
 }
 

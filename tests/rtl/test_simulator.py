@@ -102,7 +102,7 @@ def test_extra_beats_are_found(tmp_path: Path, cache: Path) -> None:
         Simulator(design, tmp_path, cache=cache).run(BATCH[:1])
 
 
-def test_missing_beats_are_a_deadlock_without_a_blocked_stream(tmp_path: Path, cache: Path) -> None:
+def test_missing_beats_name_the_layer_that_lost_them(tmp_path: Path, cache: Path) -> None:
     design = adder(tmp_path)
     wrong = [
         stream.model_copy(update={"shape": (1, 8), "folded_shape": (1, 4, 2)})
@@ -111,7 +111,9 @@ def test_missing_beats_are_a_deadlock_without_a_blocked_stream(tmp_path: Path, c
         for stream in design.streams
     ]
     design = design.model_copy(update={"streams": tuple(wrong)})
-    with pytest.raises(Deadlock, match=r"no stream is blocked.*taken: 3 of s_in") as caught:
+    with pytest.raises(
+        Deadlock, match=r"3 of 4 output beats .*fifo_b \(module small_fifo\) lost"
+    ) as caught:
         Simulator(design, tmp_path, cache=cache).run(BATCH[:1], idle_limit=500)
     assert caught.value.report == ()
 
@@ -211,6 +213,21 @@ def lz4_literals(block: bytes) -> bytes:
         length, at = length + block[at], at + 1
     assert at + length == len(block)
     return block[at:]
+
+
+def test_complaints_of_the_design_are_told_and_not_printed(
+    tmp_path: Path, cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    design = adder(tmp_path)
+    parts = (tmp_path / "rtl" / "parts.sv").read_text()
+    noisy = 'initial begin $display("hello"); $warning("depth is odd"); end endmodule'
+    (tmp_path / "rtl" / "parts.sv").write_text(parts.replace("endmodule", noisy, 1))
+    assert np.array_equal(Simulator(design, tmp_path, cache=cache).run(BATCH).outputs, EXPECTED)
+    angry = 'initial if (DEPTH < 9) begin $error("%m: DEPTH of %0d", DEPTH); $finish; end endmodule'
+    (tmp_path / "rtl" / "parts.sv").write_text(parts.replace("endmodule", angry, 1))
+    with pytest.raises(StageError, match=r"complains: .*fifo_.*: DEPTH of 4 \(.*parts\.sv"):
+        Simulator(design, tmp_path, cache=cache).run(BATCH)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_design_that_does_not_compile(tmp_path: Path, cache: Path) -> None:
