@@ -46,6 +46,12 @@ def build(
         raise InputError(
             f"there is no stage '{options.to}'", ", ".join(STAGES), "pass one of these"
         )
+    if options.to == "train" and flow.model_file is not None:
+        raise InputError(
+            "the stage 'train' for a finished model",
+            ", ".join(STAGES[1:]),
+            "pass one of these with --to",
+        )
     folder = build_folder(flow, board, options)
     done: dict[str, Artifact] = {}
     with artifacts.locked(folder, lambda holder: _waiting(folder, holder, progress)):
@@ -89,9 +95,13 @@ class _Steps:
             model = adopt.model_path(flow)
             exported = do(
                 export.Exported,
-                {**values("check"), "model": artifacts.file_digest(model)},
+                {
+                    **values("check", "input_type", "input_scale"),
+                    "model": artifacts.file_digest(model),
+                },
                 (),
                 lambda w: adopt.run(flow, model, w, say),
+                maker=adopt.__name__,
             )
         yield exported
         compiled = do(
@@ -123,6 +133,8 @@ class _Steps:
         )
         place_of = self.folder / certify.FILE
         artifacts.write_atomically(place_of, certified.path(certify.FILE).read_text())
+        if not certified.certificate.exact:  # what an earlier, exact build had to say is not true
+            (self.folder / report.FILE).unlink(missing_ok=True)
         certify.require_exact(certified.certificate, place_of)
         yield certified
         everything = (trained, exported, compiled, stitched, simulated, certified)
@@ -143,8 +155,10 @@ class _Steps:
         values: dict[str, Any],
         inputs: tuple[Artifact, ...],
         work: Callable[[Path], A],
+        maker: str = "",
     ) -> A:
-        return run_stage(kind, self.folder / kind.stage, values, inputs, work, self.progress)
+        folder = self.folder / kind.stage
+        return run_stage(kind, folder, values, inputs, work, self.progress, maker)
 
 
 def _values(source: Flow | Board) -> Callable[..., dict[str, Any]]:

@@ -12,7 +12,8 @@ from lepton_hw.board import Board
 from lepton_hw.compiler import supported
 from lepton_hw.compiler.collect import collect
 from lepton_hw.compiler.fifo_sizing import DEEP, Sizing, size_fifos
-from lepton_hw.compiler.fit import Use, overflow, require_fit, total
+from lepton_hw.compiler.fit import Use, require_fit, total
+from lepton_hw.compiler.folding import search, write_folding
 from lepton_hw.compiler.graph import FILE, Graph, Kernel
 from lepton_hw.compiler.host_tail import HostTail
 from lepton_hw.compiler.steps import FinnSteps
@@ -21,6 +22,7 @@ from lepton_hw.progress import SILENT, Progress
 
 MODEL = "finn.onnx"
 LOG = "finn.log"
+FOLDING = "folding.json"
 
 
 @dataclass(frozen=True)
@@ -40,34 +42,41 @@ def compile_model(
     model_file: Path,
     board: Board,
     workdir: Path,
-    target_fps: int | None,
-    folding: Path | None,
+    target_fps: int | None = None,
+    folding: Path | None = None,
     progress: Progress = SILENT,
 ) -> Result:
     """Compiles into `workdir`: ``graph.json``, ``rtl/``, ``reports/``, ``finn.onnx``, ``finn.log``.
 
+    Folds for `target_fps` with the fewest resources, as the FINN folding JSON `folding` says, or,
+    with neither, for the highest rate that fits the board.
     Raises `StageError` naming the layer where FINN cannot map it, where it has no RTL, or where
     the design does not fit the board.
     """
     scratch = workdir / "finn-scratch"
-    log = workdir / LOG
+    log = workdir.parent / LOG  # outlives the folder of a stage that fails
+    log.unlink(missing_ok=True)
     with finn_world(scratch, log):
-        steps = FinnSteps(board, workdir, log, target_fps, folding)
+        steps = FinnSteps(board, workdir, log)
         model, tail = steps.front(ModelWrapper(str(model_file)))
         specialized = _specialized(steps, model)
-        model = steps.fold(copy.deepcopy(specialized))
+        if folding is None:
+            found = search(specialized, board, _cycles(board, target_fps))
+            folding = write_folding(found, workdir / FOLDING)
+        model = steps.fold(copy.deepcopy(specialized), folding)
         supported.require_static_weights(model)
         # Before code generation, which takes longest and cannot use a design that is too large.
-        _require_fit(_estimate(model, board), board, target_fps, steps, specialized)
+        _require_fit(_estimate(model, board), board, specialized)
         model = steps.generate(model, DEEP)
         supported.require_rtl(model)
         sizing = _sized(steps, model, board, scratch, progress)
         graph = collect(model, board.part, workdir)
         use = total(graph.kernels)
-        _require_fit(use, board, target_fps, steps, specialized)
+        _require_fit(use, board, specialized)
         model.save(str(workdir / MODEL))
     write_atomically(workdir / FILE, graph.model_dump_json(indent=2) + "\n")
     _tidy(workdir, scratch)
+    shutil.move(log, workdir / LOG)
     return Result(graph, tail, use, sizing.interval)
 
 
@@ -103,18 +112,16 @@ def _estimate(model: ModelWrapper, board: Board) -> Use:
     )
 
 
-def _require_fit(
-    use: Use, board: Board, target_fps: int | None, steps: FinnSteps, specialized: ModelWrapper
-) -> None:
-    if overflow(use, board) is None:
-        return
+def _cycles(board: Board, fps: int | None) -> int | None:
+    return None if fps is None else int(board.clock * 1e6 / fps)
 
-    def use_at(fps: int) -> Use:
-        steps.config.target_fps = fps
-        steps.config.folding_config_file = None
-        return _estimate(steps.fold(copy.deepcopy(specialized)), board)
 
-    require_fit(use, board, target_fps, use_at)
+def _require_fit(use: Use, board: Board, specialized: ModelWrapper) -> None:
+    def fitting_fps() -> int | None:
+        found = search(specialized, board, None)
+        return int(board.clock * 1e6 / found.cycles) if found.fits else None
+
+    require_fit(use, board, fitting_fps)
 
 
 def _tidy(workdir: Path, scratch: Path) -> None:

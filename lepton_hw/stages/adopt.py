@@ -15,17 +15,17 @@ from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import Progress
 from lepton_hw.stages.export import Exported
+from lepton_hw.stages.onnx_checks import (
+    DECISIONS,
+    HOST_HEAD,
+    read_onnx,
+    require_bit_widths,
+    require_known,
+    require_quantised,
+)
 
-MAX_BYTES = 1 << 30
-QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold")
-LAYERS = ("Conv", "MatMul", "Gemm")
-DECISIONS = {"Softmax": "softmax", "LogSoftmax": "softmax", "TopK": "top_k", "ArgMax": "argmax"}
-HOST_HEAD = ("Mul", "Add", "Sub", "Div", "Reshape", "Flatten", "Identity")
-KNOWN = {
-    *QUANTISERS, *LAYERS, *DECISIONS, *HOST_HEAD, "Trunc", "BatchNormalization", "Relu",
-    "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Transpose", "Concat", "Split",
-    "Resize", "Upsample", "Pad", "Sigmoid", "HardTanh", "Clip", "Im2Col", "Squeeze", "Unsqueeze",
-}  # fmt: skip
+#: The widest door: wider codes are no pixels, and float32 would not hold their products.
+MAX_INPUT_BITS = 16
 
 
 def model_path(flow: Flow) -> Path:
@@ -42,18 +42,18 @@ def run(flow: Flow, file: Path, workdir: Path, progress: Progress) -> Exported:
     from qonnx.util.cleanup import cleanup_model
 
     with progress.task("adopt", 1) as task:
-        proto = read_onnx(file)
-        model = ModelWrapper(proto)
-        _require_static(model, file)
+        model = ModelWrapper(read_onnx(file))
         try:
             model = cleanup_model(model)
         except Exception as error:
+            require_known(model, file)  # the likeliest reason, and one with a name
             raise InputError(
                 f"{file} cannot be simplified ({_first_line(error)})",
                 "a QONNX graph with known shapes",
                 "export it again with fixed shapes",
             ) from error
         require_known(model, file)
+        require_bit_widths(model, file)
         require_quantised(model, file)
         after = _cut_decisions(model)
         before, scale = _integer_door(model, file, flow)
@@ -63,80 +63,6 @@ def run(flow: Flow, file: Path, workdir: Path, progress: Progress) -> Exported:
         task.advance()
     contract = _contract(model, before, after, scale)
     return Exported(contract=contract, images=len(inputs))
-
-
-def read_onnx(file: Path) -> Any:
-    """Parses an ONNX file without touching any other file that it may point to."""
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    if file.stat().st_size > MAX_BYTES:
-        raise InputError(
-            f"{file} has {file.stat().st_size:,} bytes", f"at most {MAX_BYTES:,}", "check the path"
-        )
-    try:
-        proto = onnx.load(str(file), load_external_data=False)
-    except (DecodeError, ValueError, OSError):
-        proto = None
-    if proto is None or not proto.graph.node or not proto.graph.input:
-        raise InputError(
-            f"{file} is not an ONNX model", "a QONNX file", "check the path of --model"
-        )
-    outside = [t.name for t in proto.graph.initializer if t.external_data]
-    if outside:
-        raise InputError(
-            f"{file} keeps tensor '{outside[0]}' in another file",
-            "a model in one file",
-            "save it again without external data",
-        )
-    return proto
-
-
-def _require_static(model: Any, file: Path) -> None:
-    known = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in known]
-    if len(inputs) != 1 or len(model.graph.output) != 1:
-        raise InputError(
-            f"{file} has {len(inputs)} inputs and {len(model.graph.output)} outputs",
-            "one input and one output",
-            "cut the model to the part that the board shall run",
-        )
-    sizes = [
-        d.dim_value if d.HasField("dim_value") else (d.dim_param or "?")
-        for d in inputs[0].type.tensor_type.shape.dim
-    ]
-    if not sizes or any(not isinstance(size, int) or size < 1 for size in sizes) or sizes[0] != 1:
-        raise InputError(
-            f"{file}: input '{inputs[0].name}' has shape {sizes}",
-            "fixed sizes with batch 1 in front",
-            "export it again with a static batch of 1",
-        )
-
-
-def require_known(model: Any, file: Path) -> None:
-    """Every operator must be one that the flow has heard of."""
-    for node in model.graph.node:
-        if node.op_type not in KNOWN:
-            raise InputError(
-                f"{file}: layer '{node.name}' is a {node.op_type}, which is not supported",
-                "convolutions, dense layers, pooling, quantisers and element-wise operators",
-                "replace that layer and train again",
-            )
-
-
-def require_quantised(model: Any, file: Path) -> None:
-    """Every weight must come out of a quantiser or be an integer tensor."""
-    for node in model.graph.node:
-        if node.op_type not in LAYERS:
-            continue
-        for name in node.input[:2]:
-            weight = model.get_initializer(name)
-            if weight is not None and not model.get_tensor_datatype(name).is_integer():
-                raise InputError(
-                    f"{file}: layer '{node.name}' ({node.op_type}) has float weights",
-                    "weights behind a quantiser (a Quant node of QONNX)",
-                    "train it with Brevitas or QKeras and export QONNX",
-                )
 
 
 def _cut_decisions(model: Any) -> tuple[str, ...]:
@@ -166,10 +92,10 @@ def _integer_door(model: Any, file: Path, flow: Flow) -> tuple[list[dict[str, An
             kind = DataType[flow.input_type]
         except KeyError:
             kind = None
-        if kind is None or not kind.is_integer():
+        if kind is None or not kind.is_integer() or kind.bitwidth() > MAX_INPUT_BITS:
             raise InputError(
                 f"the input type is '{flow.input_type}'",
-                "an integer type such as UINT8 or INT4",
+                f"an integer type of at most {MAX_INPUT_BITS} bits, such as UINT8 or INT4",
                 "correct --input-type",
             )
         model.set_tensor_datatype(name, kind)

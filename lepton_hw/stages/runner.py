@@ -36,24 +36,27 @@ def run_stage(
     inputs: tuple[Artifact, ...],
     work: Callable[[Path], A],
     progress: Progress,
+    maker: str = "",
 ) -> A:
     """Returns the stage's artifact, from `folder` if it still holds, else by running `work`.
 
     Args:
-        kind: the artifact's class; its module is the stage's code.
+        kind: the artifact's class.
         folder: where the artifact is kept; replaced as a whole.
         values: the parts of flow and board that the stage reads.
         inputs: the artifacts it reads.
         work: called with an empty folder; leaves its files there.
         progress: is told whether the stage ran.
+        maker: the module that makes the artifact, where it is not the one of `kind`.
     """
+    code = maker or kind.__module__
     key = artifacts.digest(
         {
             "stage": kind.stage,
             "values": values,
             "inputs": [artifact.digest for artifact in inputs],
-            "code": code_digest(kind.__module__),
-            "packages": versions(PACKAGES[kind.stage]),
+            "code": code_digest(code),
+            "packages": versions(PACKAGES[code.rpartition(".")[2]]),
         }
     )
     kept = artifacts.load(kind, folder)
