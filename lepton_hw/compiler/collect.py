@@ -17,6 +17,7 @@ from lepton_hw.errors import StageError
 STREAMER = ("axi/hdl/axilite.sv", "memstream/hdl/memstream_axi.sv", "memstream/hdl/memstream.sv")
 ATTRIBUTES = ("PE", "SIMD", "parallel_window", "mem_mode", "ram_style", "resType")
 HEADERS = (".vh", ".svh")
+OUR_RTL = (Path(__file__).parents[1] / "rtl").resolve()
 
 
 def collect(model: ModelWrapper, part: str, folder: Path) -> Graph:
@@ -25,7 +26,7 @@ def collect(model: ModelWrapper, part: str, folder: Path) -> Graph:
     Args:
         model: FINN's graph after code generation.
         part: FPGA part, for FINN's resource estimates.
-        folder: receives ``rtl/<node>/…`` and ``rtl/finn/…``.
+        folder: receives ``rtl/<node>/…``, ``rtl/finn/…`` and ``rtl/lepton_hw/…``.
     """
     kernels = tuple(_kernel(model, node, part, folder) for node in model.graph.node)
     edges = tuple(_edges(model))
@@ -114,16 +115,17 @@ def _copy_shared(files: list[Path], folder: Path) -> list[str]:
     names = []
     for path in files:
         source = path.resolve()
-        target = folder / "rtl" / "finn" / source.name
+        library = "lepton_hw" if source.is_relative_to(OUR_RTL) else "finn"
+        target = folder / "rtl" / library / source.name
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and target.read_bytes() != source.read_bytes():
             raise StageError(
-                f"FINN's RTL library has two different files named {source.name}",
+                f"the RTL library has two different files named {source.name}",
                 "one file a name",
                 "report this design",
             )
         shutil.copyfile(source, target)
-        names.append(f"rtl/finn/{source.name}")
+        names.append(f"rtl/{library}/{source.name}")
     return names
 
 

@@ -39,10 +39,11 @@ def finn_world(build_dir: Path, log: Path) -> Iterator[None]:
         )
     build_dir.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file, _printing_into(file), _environment(build_dir):
-        from lepton_hw.compiler import xsi
+        from lepton_hw.compiler import kernels, xsi
 
         xsi.install()
         _use_settings_from_environment()
+        kernels.register()
         try:
             yield
         finally:

@@ -1,0 +1,67 @@
+"""Small FINN models, usually of one node, straight to a simulated design: for tests and benchmarks.
+
+No folding, no FIFOs and no width converters are inserted: the nodes stand as they are given.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
+
+from lepton_hw.compiler.collect import collect
+from lepton_hw.compiler.stitch import stitch
+from lepton_hw.design import Design
+
+PART = "xc7z020clg400-1"
+CLOCK_NS = 10.0
+
+
+def node_model(
+    node: Any,
+    inputs: dict[str, tuple[tuple[int, ...], str]],
+    outputs: dict[str, tuple[tuple[int, ...], str]],
+    constants: dict[str, tuple[Any, str]],
+) -> ModelWrapper:
+    """A model of one node; values are (shape, FINN datatype), of constants (array, datatype)."""
+    import onnx
+    from onnx import TensorProto, helper
+    from qonnx.core.datatype import DataType
+
+    def info(name: str, shape: tuple[int, ...]) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
+
+    graph = helper.make_graph(
+        [node],
+        "node",
+        [info(name, shape) for name, (shape, _) in inputs.items()],
+        [info(name, shape) for name, (shape, _) in outputs.items()],
+    )
+    model = ModelWrapper(onnx.helper.make_model(graph))
+    for name, (array, kind) in constants.items():
+        model.set_initializer(name, array)
+        model.set_tensor_datatype(name, DataType[kind])
+    for name, (_, kind) in (*inputs.items(), *outputs.items()):
+        model.set_tensor_datatype(name, DataType[kind])
+    return model
+
+
+def node_design(model: ModelWrapper, folder: Path, part: str = PART) -> tuple[Design, Path]:
+    """Generates every node's RTL below `folder` and stitches; returns the design and its folder.
+
+    To be called inside `finn_world`. The model is given unique names and `exec_mode` cppsim, so
+    that FINN's execution of it afterwards is the golden model.
+    """
+    model = model.transform(GiveUniqueNodeNames()).transform(GiveReadableTensorNames())
+    for node in model.graph.node:
+        op = getCustomOp(node)
+        generated = folder / "generated" / node.name
+        generated.mkdir(parents=True)
+        op.set_nodeattr("code_gen_dir_ipgen", str(generated))
+        op.code_generation_ipgen(model, part, CLOCK_NS)
+        op.set_nodeattr("exec_mode", "cppsim")
+    graph = collect(model, part, folder / "compiled")
+    model.save(str(folder / "finn.onnx"))
+    (folder / "design").mkdir()
+    return stitch(graph, folder / "compiled", folder / "design"), folder / "design"
