@@ -138,15 +138,19 @@ class Train(Values):
 
 
 class Compile(Values):
-    """The folding goal: frames per second at the board's clock, or a FINN folding JSON."""
+    """The folding goal: frames per second at the board's clock with the fewest resources, a FINN
+    folding JSON, or the fastest design that fits the board.
+    """
 
     target_fps: Positive | None = None
     folding: str | None = None
+    largest: bool = False
 
     @model_validator(mode="after")
     def _one_goal(self) -> "Compile":
-        if (self.target_fps is None) == (self.folding is None):
-            raise ValueError("exactly one of target_fps and folding")
+        goals = [self.target_fps is not None, self.folding is not None, self.largest]
+        if sum(goals) != 1:
+            raise ValueError("exactly one of target_fps, folding and largest")
         return self
 
 

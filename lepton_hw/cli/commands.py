@@ -20,7 +20,7 @@ from lepton_hw.flow import Compile, Flow, known_flows, load_flow
 from lepton_hw.pipeline import STAGES, Options, build, build_folder
 from lepton_hw.toml_values import validate
 
-DEFAULT_FPS = 10_000
+DEFAULT_FPS = 1_000
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,

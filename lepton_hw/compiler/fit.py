@@ -42,37 +42,26 @@ def overflow(use: Use, board: Board) -> tuple[str, int, int] | None:
     return max(over, key=lambda row: row[1] / max(row[2], 1), default=None)
 
 
-def require_fit(
-    use: Use, board: Board, target_fps: int | None, use_at: Callable[[int], Use]
-) -> None:
+def require_fit(use: Use, board: Board, fitting_fps: Callable[[], int | None]) -> None:
     """Raises `StageError` if the design is too large; the remedy names a folding that fits.
 
     Args:
         use: what the design needs.
         board: the supply.
-        target_fps: the goal that led to it, None for a folding file.
-        use_at: estimates the design at another target, in frames per second.
+        fitting_fps: finds the frames per second of the fastest folding that fits, None if
+            none does.
     """
     over = overflow(use, board)
     if over is None:
         return
     resource, demand, supply = over
-    remedy = "choose a larger board or a smaller network"
-    fitting = _largest_fitting(board, target_fps or 1 << 20, use_at)
-    if fitting is not None:
-        remedy = f"lower compile.target_fps to about {fitting}, which fits by FINN's estimate"
+    fps = fitting_fps()
+    remedy = "choose a larger board or a smaller network, since no folding fits"
+    if fps is not None:
+        remedy = f"lower compile.target_fps to {fps}, which fits by FINN's estimate"
     raise StageError(
         f"the design needs {demand:,} {resource.upper()} by FINN's estimate, "
         f"{demand - supply:,} more than the {board.title} has",
         f"at most {supply:,}",
         remedy,
     )
-
-
-def _largest_fitting(board: Board, start: int, use_at: Callable[[int], Use]) -> int | None:
-    fps = start // 2
-    while fps >= 1:
-        if overflow(use_at(fps), board) is None:
-            return fps
-        fps //= 2
-    return None

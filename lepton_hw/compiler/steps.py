@@ -13,15 +13,8 @@ from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
 from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.errors import LeptonError, StageError
 
-#: FINN's bound on SIMD x weight bits of one PE; its own examples use the same value for CNNs.
-MAX_WEIGHT_WIDTH = 10_000
-
 FRONT = ("step_qonnx_to_finn", "step_tidy_up", "step_streamline")
-FOLD = (
-    "step_target_fps_parallelization",
-    "step_apply_folding_config",
-    "step_minimize_bit_width",
-)
+FOLD = ("step_apply_folding_config", "step_minimize_bit_width")
 REPORT = ("step_generate_estimate_reports",)
 
 
@@ -33,15 +26,13 @@ class FinnSteps:
         board: Board,
         workdir: Path,
         log: Path,
-        target_fps: int | None,
-        folding: Path | None,
     ) -> None:
         import finn.builder.build_dataflow_config as finn_config
         import finn.builder.build_dataflow_steps as finn_steps
 
         self._steps = finn_steps
         self._log = log
-        self._part = board.part
+        self._board = board
         self._packs_narrow_weights = board.dsp == "DSP48E1"
         self.config = finn_config.DataflowBuildConfig(
             output_dir=str(workdir),
@@ -49,10 +40,7 @@ class FinnSteps:
             generate_outputs=[finn_config.DataflowOutputType.ESTIMATE_REPORTS],
             board=board.finn_board,
             shell_flow_type=finn_config.ShellFlowType.VIVADO_ZYNQ,
-            target_fps=target_fps,
-            folding_config_file=folding,
             standalone_thresholds=True,
-            mvau_wwidth_max=MAX_WEIGHT_WIDTH,
             auto_fifo_strategy=finn_config.AutoFIFOSizingMethod.FORCE_MINIMAL_FIFOS,
         )
 
@@ -70,15 +58,19 @@ class FinnSteps:
 
     def specialize(self, model: ModelWrapper) -> ModelWrapper:
         """Chooses RTL for every layer that has it; FINN alone would take HLS below 4 bits."""
+        from lepton_hw.compiler.kernels.choose import choose_matrix_kernels
+
         for node in model.graph.node:
             if node.op_type in ("MVAU", "VVAU"):
                 getCustomOp(node).set_nodeattr("preferred_impl_style", "rtl")
         if self._packs_narrow_weights:
             _make_narrow(model)
+        model = choose_matrix_kernels(model, self._board)
         return self.run(("step_specialize_layers",), model)
 
-    def fold(self, model: ModelWrapper) -> ModelWrapper:
-        """Sets PE and SIMD, then minimises bit widths."""
+    def fold(self, model: ModelWrapper, folding: Path) -> ModelWrapper:
+        """Sets PE and SIMD from a FINN folding JSON, then minimises bit widths."""
+        self.config.folding_config_file = folding
         return self.run(FOLD, model)
 
     def generate(self, model: ModelWrapper, fifo_depth: int) -> ModelWrapper:
@@ -101,7 +93,7 @@ class FinnSteps:
             if node.name in depths:
                 op = getCustomOp(node)
                 op.set_nodeattr("depth", depths[node.name])
-                op.generate_hdl(model, self._part, self.config.synth_clk_period_ns)
+                op.generate_hdl(model, self._board.part, self.config.synth_clk_period_ns)
 
     def _one(self, name: str, model: ModelWrapper) -> ModelWrapper:
         print(f"=== {name} ===", flush=True)
@@ -133,6 +125,8 @@ def _make_narrow(model: ModelWrapper) -> None:
         if not node.op_type.startswith("MVAU"):
             continue
         op = getCustomOp(node)
+        if op.get_nodeattr("resType") == "lut":
+            continue
         kind = op.get_input_datatype(1)
         weights = model.get_initializer(node.input[1])
         if weights is None or not kind.signed() or weights.min() > kind.min():
