@@ -9,7 +9,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.board import Board
+from lepton_hw.compiler.folding_file import require_folding
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
+from lepton_hw.compiler.residual import streamline_branches
 from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.errors import LeptonError, StageError
 
@@ -52,7 +54,7 @@ class FinnSteps:
 
     def front(self, model: ModelWrapper) -> tuple[ModelWrapper, HostTail]:
         """From QONNX to a streamlined integer graph, without what the host does at its end."""
-        model = self.run(FRONT, model)
+        model = streamline_branches(self.run(FRONT, model))
         print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
         return cut_host_tail(model)
 
@@ -70,6 +72,7 @@ class FinnSteps:
 
     def fold(self, model: ModelWrapper, folding: Path) -> ModelWrapper:
         """Sets PE and SIMD from a FINN folding JSON, then minimises bit widths."""
+        require_folding(model, folding)
         self.config.folding_config_file = folding
         return self.run(FOLD, model)
 
