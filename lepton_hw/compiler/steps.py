@@ -54,8 +54,12 @@ class FinnSteps:
 
     def front(self, model: ModelWrapper) -> tuple[ModelWrapper, HostTail]:
         """From QONNX to a streamlined integer graph, without what the host does at its end."""
+        from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
+
         model = streamline_branches(self.run(FRONT, model))
         print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
+        # FINN does this last; its layers refuse negative thresholds of an unsigned input before.
+        model = model.transform(RoundAndClipThresholds())
         return cut_host_tail(model)
 
     def specialize(self, model: ModelWrapper) -> ModelWrapper:

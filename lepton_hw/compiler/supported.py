@@ -9,22 +9,38 @@ from qonnx.custom_op.registry import getCustomOp
 from lepton_hw.errors import StageError
 
 HARDWARE = "finn.custom_op.fpgadataflow"
+LAYERS = ("Conv", "MatMul", "Gemm", "MaxPool", "AveragePool")
 
 
 def require_mapped(model: ModelWrapper) -> None:
     """After conversion: every node but a layout change at the input must be a hardware layer."""
     inputs = {value.name for value in model.graph.input}
-    for node in model.graph.node:
-        if node.domain.startswith(HARDWARE):
-            continue
-        if node.op_type == "Transpose" and node.input[0] in inputs:
-            continue  # NCHW to NHWC: the contract's layout, done by whoever sends the image
-        raise StageError(
-            f"layer {node.name} ({node.op_type}) has no hardware implementation in FINN",
-            "convolutions, fully connected layers, quantised activations and pooling",
-            "replace or requantise that layer"
-            + (", or fold its scale into a quantiser" if node.op_type in ("Mul", "Add") else ""),
-        )
+    unmapped = [
+        node
+        for node in model.graph.node
+        if not node.domain.startswith(HARDWARE)
+        # NCHW to NHWC: the contract's layout, done by whoever sends the image
+        and not (node.op_type == "Transpose" and node.input[0] in inputs)
+    ]
+    if not unmapped:
+        return
+    # A layer that computes says more than the scale or the reshaping beside it.
+    first = min(unmapped, key=lambda node: node.op_type not in LAYERS)
+    kind = model.get_tensor_datatype(first.input[0]).name
+    maker = model.find_producer(first.input[0])
+    behind = f" behind {maker.name}" if maker is not None else ""
+    remedy = "replace or requantise that layer"
+    if first.op_type in LAYERS and kind.startswith("FLOAT"):
+        remedy = "put a quantiser in front of that layer"
+    elif first.op_type in ("Mul", "Add"):
+        remedy = "fold its constant into a quantiser"
+    raise StageError(
+        f"layer {first.name} ({first.op_type} of {kind}{behind}) has no hardware implementation "
+        f"in FINN; operators without one in this network: "
+        f"{', '.join(sorted({node.op_type for node in unmapped}))}",
+        "convolutions, fully connected layers, quantised activations and pooling",
+        remedy,
+    )
 
 
 def require_rtl(model: ModelWrapper) -> None:
