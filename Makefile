@@ -16,12 +16,13 @@ PYTHON ?= $(shell for p in python3.11 python3; do \
 # What `make test` runs: make test TESTS=tests/unit
 TESTS ?=
 
-.PHONY: help demo test check bench-sim clean lock tools
+.PHONY: help demo test check zoo bench-sim clean lock tools
 
 help:
 	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"
 	@echo "make test    the whole test suite (TESTS=path for a part)"
 	@echo "make check   ruff and mypy"
+	@echo "make zoo     every network of the zoo, certified in RTL, as a table"
 	@echo "make bench-sim  speed of the RTL simulation, measured"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
@@ -36,6 +37,9 @@ check: $(STAMP)
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
+
+zoo: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.zoo
 
 bench-sim: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.sim

@@ -18,26 +18,25 @@ PART = "xc7z020clg400-1"
 CLOCK_NS = 10.0
 
 
+Values = dict[str, tuple[tuple[int, ...], str]]
+Constants = dict[str, tuple[Any, str]]
+
+
 def node_model(
-    node: Any,
-    inputs: dict[str, tuple[tuple[int, ...], str]],
-    outputs: dict[str, tuple[tuple[int, ...], str]],
-    constants: dict[str, tuple[Any, str]],
+    nodes: list[Any], inputs: Values, outputs: Values, constants: Constants
 ) -> ModelWrapper:
-    """A model of one node; values are (shape, FINN datatype), of constants (array, datatype)."""
+    """A model of these nodes; values are (shape, FINN datatype), constants (array, datatype)."""
     import onnx
     from onnx import TensorProto, helper
     from qonnx.core.datatype import DataType
 
-    def info(name: str, shape: tuple[int, ...]) -> Any:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
+    def info(values: Values) -> list[Any]:
+        return [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
+            for name, (shape, _) in values.items()
+        ]
 
-    graph = helper.make_graph(
-        [node],
-        "node",
-        [info(name, shape) for name, (shape, _) in inputs.items()],
-        [info(name, shape) for name, (shape, _) in outputs.items()],
-    )
+    graph = helper.make_graph(nodes, "nodes", info(inputs), info(outputs))
     model = ModelWrapper(onnx.helper.make_model(graph))
     for name, (array, kind) in constants.items():
         model.set_initializer(name, array)

@@ -53,6 +53,7 @@ class SimResult:
     `outputs`: int64, shape (frames, *shape), or a dict by stream where the design has several.
     `cycles`: from the end of reset to the last output beat. `frame_in`, `frame_out`: cycle of
     each frame's first input beat and last output beat. `taps`: like outputs, by stream name.
+    `output_stamps`: `frame_out` of each output alone, by stream name.
     """
 
     outputs: NDArray[np.int64] | dict[str, NDArray[np.int64]]
@@ -64,6 +65,7 @@ class SimResult:
     nodes: Mapping[str, NodeStats]
     taps: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     seconds: float = 0.0
+    output_stamps: Mapping[str, Cycles] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -83,7 +85,12 @@ class SimResult:
         """
         if self.frames < 2:
             return float(self.latency[0]) if self.frames else 0.0
-        return float(np.median(np.diff(self.frame_out[(self.frames - 1) // 2 :])))
+        return steady_interval(self.frame_out)
+
+
+def steady_interval(frame_out: Cycles) -> float:
+    """Median distance of at least two stamps over their second half."""
+    return float(np.median(np.diff(frame_out[(len(frame_out) - 1) // 2 :])))
 
 
 def stream_stats(plan: Plan, counters: dict[str, Cycles]) -> dict[str, StreamStats]:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lepton_hw.design import Design
 from lepton_hw.errors import InputError, StageError
@@ -110,6 +111,7 @@ class Simulator:
             cycles=cycles,
             frame_in=np.min(frame_in, axis=0).astype(np.int64),
             frame_out=np.max(frame_out, axis=0).astype(np.int64),
+            output_stamps=dict(zip(plan.outputs, map(_signed, frame_out), strict=True)),
             streams=result.stream_stats(plan, counters),
             fifos=result.fifo_stats(plan, counters, cycles),
             nodes=result.node_stats(plan, counters),
@@ -149,6 +151,10 @@ class Simulator:
                 if status == Status.IDLE or left == 0:
                     why = f"no beat moved for {idle} cycles" if left else "the cycle limit is up"
                     raise deadlock.explain(self.design, plan, run, why)
+
+
+def _signed(stamps: NDArray[np.uint64]) -> result.Cycles:
+    return stamps.astype(np.int64)
 
 
 def _start_trace(run: Run, trace: tuple[int, int, Path]) -> None:

@@ -5,6 +5,7 @@
 
 import math
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from lepton_hw.compiler.kernels import dot_formats as formats
 from lepton_hw.compiler.kernels.base import RtlKernel
-from lepton_hw.compiler.kernels.spec import Parameter, Spec, Stream
+from lepton_hw.compiler.kernels.spec import Parameter, Spec, Stream, check
 from lepton_hw.errors import StageError
 
 WEIGHTS = "weights.dat"
@@ -63,18 +64,7 @@ class LutMatrix(RtlKernel):
         a_type, w_type = self.get_input_datatype(0), self.get_input_datatype(1)
         a_bits, w_bits = a_type.bitwidth(), w_type.bitwidth()
         embedded = mode == "internal_embedded"
-        weight_bits = self._weight_bits_padded()
-        files = {}
-        if embedded and model is not None:
-            weights = model.get_initializer(self.onnx_node.input[1])
-            if weights is None:
-                raise StageError(
-                    f"layer {self.onnx_node.name} has no constant weights",
-                    "constants, or mem_mode external",
-                    "change mem_mode in the folding file",
-                )
-            files[WEIGHTS] = formats.planar_words(self.weight_codes(weights), w_bits)
-        return Spec(
+        spec = Spec(
             module=module,
             sources=self.sources,
             parameters=(
@@ -88,12 +78,23 @@ class LutMatrix(RtlKernel):
             ),
             streams=(
                 Stream("in0_V", "in", self.get_instream_width_padded(0), True),
-                Stream("" if embedded else "in1_V", "weight", weight_bits, True),
+                Stream("" if embedded else "in1_V", "weight", self._weight_bits_padded(), True),
                 Stream("out0_V", "out", self.get_outstream_width_padded(0), False),
             ),
             texts={"FILE": WEIGHTS if embedded else "", "STYLE": self._rom_style()},
-            files=files,
         )
+        check(spec, self.onnx_node.name)
+        if not embedded or model is None:
+            return spec
+        weights = model.get_initializer(self.onnx_node.input[1])
+        if weights is None:
+            raise StageError(
+                f"layer {self.onnx_node.name} has no constant weights",
+                "constants, or mem_mode external",
+                "change mem_mode in the folding file",
+            )
+        words = formats.planar_words(self.weight_codes(weights), w_bits)
+        return replace(spec, files={WEIGHTS: words})
 
     def generate_hdl(self, model: ModelWrapper, fpgapart: str, clk: float) -> None:
         """Wrapper and weights; FINN's weight streamer where weights are streamed."""
@@ -226,8 +227,8 @@ class LutMatrix(RtlKernel):
         return mode
 
     def _weight_bits_padded(self) -> int:
-        n, _, _ = self.folds()
-        bits: int = self.get_nodeattr("PE") * n * self.get_input_datatype(1).bitwidth()
+        lanes = self.get_nodeattr("PE") * self.get_nodeattr("SIMD")
+        bits: int = lanes * self.get_input_datatype(1).bitwidth()
         return math.ceil(bits / 8) * 8
 
     def _rom_style(self) -> str:

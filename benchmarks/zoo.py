@@ -1,0 +1,163 @@
+"""``make zoo``: every network of the zoo through compile, RTL simulation and certificate.
+
+Random weights unless the network comes as a file. Prints a table and writes ``build/zoo.json``,
+a row a network; one that cannot be built says why in `note`.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from benchmarks.networks import flow_of, untrained
+from lepton_hw.artifacts import Artifact, write_atomically
+from lepton_hw.board import load_board
+from lepton_hw.compiler.fit import Use, overflow
+from lepton_hw.errors import LeptonError
+from lepton_hw.flow import Flow, Model
+from lepton_hw.pipeline import Options, build
+from lepton_hw.stages.certify import Certified
+from lepton_hw.stages.compile import Compiled
+from lepton_hw.stages.simulate import Simulated
+
+#: Large enough for every network at a folding that simulates quickly; `fits` is about the other.
+BUILD_BOARD, FIT_BOARD = "zcu104", "pynq_z2"
+CLOCK_HZ = 100e6
+SHARED = Path("../shared/models")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network: its model, image shape and classes, or a finished file."""
+
+    name: str
+    bits: str
+    target_fps: int
+    model: Model | None = None
+    shape: tuple[int, int, int] = (0, 0, 0)
+    classes: int = 10
+    file: Path | None = None
+    images: int = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `fps` at 100 MHz; `ff` is None, since FINN does not estimate it."""
+
+    name: str
+    bits: str
+    exact: bool | None = None
+    images: int = 0
+    layers: int = 0
+    hls_layers: int | None = None
+    parameters: int = 0
+    cycles_per_frame: int = 0
+    fps: int = 0
+    lut: int = 0
+    ff: int | None = None
+    bram36: int = 0
+    dsp: int = 0
+    fits: bool | None = None
+    seconds: float = 0.0
+    note: str = ""
+
+
+def _net(network: str, weights: int, acts: int, width: float = 1.0) -> Model:
+    return Model(name=network, weight_bits=weights, act_bits=acts, width=width)
+
+
+def zoo() -> list[Entry]:
+    """All entries; the files only where they are."""
+    entries = []
+    for weights, acts in ((1, 1), (1, 2), (2, 2)):
+        bits = f"w{weights}a{acts}"
+        for name, fps in (("tfc", 20_000), ("lfc", 5_000)):
+            entries.append(Entry(name, bits, fps, _net(name, weights, acts), (28, 28, 1)))
+        entries.append(Entry("cnv", bits, 700, _net("cnv", weights, acts), (32, 32, 3)))
+    entries += [
+        Entry("kws_mlp", "w3a3", 5_000, _net("kws_mlp", 3, 3), (49, 10, 1), 12),
+        Entry("dscnn", "w4a4", 500, _net("dscnn", 4, 4), (49, 10, 1), 12),
+        Entry("resnet8", "w4a4", 500, _net("resnet8", 4, 4), (32, 32, 3)),
+        Entry("mobilenet_v1 x0.25", "w4a4", 200, _net("mobilenet_v1", 4, 4, 0.25), (96, 96, 3)),
+    ]
+    files = [("TFC_2W2A", "w2a2", ""), ("qkeras_jettagging", "w6a6", "INT8")]
+    for stem, bits, _ in files:
+        if (SHARED / f"{stem}.onnx").is_file():
+            entries.append(Entry(stem, bits, 20_000, file=SHARED / f"{stem}.onnx", images=64))
+    return entries
+
+
+def run(entry: Entry) -> Row:
+    """Builds and certifies one entry."""
+    start = time.perf_counter()
+    row = Row(entry.name, entry.bits)
+    try:
+        done = build(_flow(entry), load_board(BUILD_BOARD), Options(to="certify"))
+        row = _measured(row, done)
+    except LeptonError as error:
+        row = replace(row, note=str(error))
+    return replace(row, seconds=round(time.perf_counter() - start, 1))
+
+
+def _flow(entry: Entry) -> Flow:
+    file = entry.file
+    if file is None:
+        assert entry.model is not None
+        stem = f"{entry.model.name}_{entry.bits}"
+        file = Path("build/zoo") / f"{stem}.onnx"
+        if not file.is_file():
+            untrained(entry.model, entry.shape, entry.classes, file)
+    flow = flow_of(file, entry.name, entry.target_fps, entry.images)
+    flow = flow.model_copy(update={"name": f"zoo_{file.stem.lower()}"})
+    if file.stem == "qkeras_jettagging":
+        flow = flow.model_copy(update={"input_type": "INT8", "input_scale": 0.0625})
+    return flow
+
+
+def _measured(row: Row, done: dict[str, Artifact]) -> Row:
+    compiled, simulated, certified = done["compile"], done["simulate"], done["certify"]
+    assert isinstance(compiled, Compiled)
+    assert isinstance(simulated, Simulated)
+    assert isinstance(certified, Certified)
+    use = Use(compiled.lut, compiled.bram36, compiled.uram, compiled.dsp)
+    return replace(
+        row,
+        exact=certified.certificate.exact,
+        images=simulated.images,
+        layers=len(compiled.layers),
+        hls_layers=0,  # the compiler refuses a design with one
+        parameters=sum(layer.parameters for layer in compiled.layers),
+        cycles_per_frame=simulated.cycles_per_frame,
+        fps=round(CLOCK_HZ / simulated.cycles_per_frame),
+        lut=compiled.lut,
+        bram36=compiled.bram36,
+        dsp=compiled.dsp,
+        fits=overflow(use, load_board(FIT_BOARD)) is None,
+    )
+
+
+def main() -> None:
+    """Runs all entries one after the other and prints each as it is done."""
+    rows = []
+    for entry in zoo():
+        row = run(entry)
+        rows.append(row)
+        if row.note:
+            print(f"{row.name:20} {row.bits:5} {row.note}", flush=True)
+        else:
+            print(
+                f"{row.name:20} {row.bits:5} exact {'yes' if row.exact else 'NO':3} "
+                f"{row.images:3} images  {row.layers:3} layers  {row.parameters:9,} parameters  "
+                f"{row.cycles_per_frame:9,} cycles  {row.fps:7,} fps  {row.lut:7,} LUT  "
+                f"{row.bram36:4} BRAM36  {row.dsp:4} DSP  "
+                f"fits {'yes' if row.fits else 'no ':3} {row.seconds:6.1f} s",
+                flush=True,
+            )
+    text = json.dumps([asdict(row) for row in rows], indent=1)
+    write_atomically(Path("build/zoo.json"), text + "\n")
+    exact = sum(row.exact is True for row in rows)
+    print(f"{exact} of {len(rows)} exact; build/zoo.json")
+
+
+if __name__ == "__main__":
+    main()
