@@ -7,33 +7,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from qonnx.core.datatype import DataType
+from kernel_cases import (
+    ACTIVATIONS,
+    MODES,
+    PACK,
+    WEIGHTS,
+    Case,
+    divisor,
+    examples,
+    longest,
+    random_codes,
+    verify,
+)
 
 from lepton_hw.compiler.kernels.dot_formats import narrowest, planar_words
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.errors import StageError
-
-from .kernels import PACK, Case, examples, random_codes, verify
-
-ACTIVATIONS = [
-    "BIPOLAR", "BINARY", "TERNARY", *(f"UINT{n}" for n in range(2, 9)),
-    *(f"INT{n}" for n in range(2, 9)), "UINT12", "INT16",
-]  # fmt: skip
-WEIGHTS = [
-    "BIPOLAR", "BINARY", "TERNARY", *(f"INT{n}" for n in range(2, 9)), "UINT2", "UINT4", "UINT8",
-]  # fmt: skip
-MODES = ["internal_embedded", "internal_embedded", "internal_decoupled"]
-
-
-def divisor(draw: Any, number: int) -> int:
-    """Any divisor."""
-    return draw(st.sampled_from([n for n in range(1, number + 1) if number % n == 0]))
-
-
-def longest(activation: str, weight: str) -> int:
-    """Most elements whose sum FINN's float32 model still holds exactly (24 bits), at most 40."""
-    bits = DataType[activation].bitwidth() + DataType[weight].bitwidth()
-    return min(40, 1 << (24 - bits))
 
 
 @st.composite
@@ -142,10 +131,16 @@ def test_planar_words_hold_one_bit_plane_after_the_other() -> None:
 @pytest.mark.parametrize(
     ("weights", "keep_sum", "expected"),
     [
-        ([-1, 1], False, "BIPOLAR"), ([-1, 1], True, "TERNARY"), ([-1, 0, 1], False, "TERNARY"),
-        ([0, 1], False, "BINARY"), ([0, 3], False, "UINT2"), ([-2, 1], False, "INT2"),
-        ([-1, 2], False, "INT3"), ([-128, 127], False, "INT8"), ([-129], False, "INT9"),
+        ([-1, 1], False, "BIPOLAR"),
+        ([-1, 1], True, "TERNARY"),
+        ([-1, 0, 1], False, "TERNARY"),
+        ([0, 1], False, "BINARY"),
+        ([0, 3], False, "UINT2"),
+        ([-2, 1], False, "INT2"),
+        ([-1, 2], False, "INT3"),
+        ([-128, 127], False, "INT8"),
+        ([-129], False, "INT9"),
     ],
-)  # fmt: skip
+)
 def test_the_narrowest_type(weights: list[int], keep_sum: bool, expected: str) -> None:
     assert narrowest(np.array(weights), keep_sum) == expected

@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from .kernels import PACK, Case, examples, random_codes, verify
-from .test_mvau import ACTIVATIONS, MODES, WEIGHTS, divisor, longest
+from kernel_cases import (
+    ACTIVATIONS,
+    MODES,
+    PACK,
+    WEIGHTS,
+    Case,
+    divisor,
+    examples,
+    longest,
+    random_codes,
+    verify,
+)
 
 
 @st.composite

@@ -42,7 +42,8 @@ class Spec:
     """One instance of a module: `sources` are files in ``lepton_hw/rtl``, packages first.
 
     `texts` are string parameters; `files` maps names of data files to their text, and a string
-    parameter that equals such a name becomes its path.
+    parameter that equals such a name becomes its path. `vectors` are parameters of 32-bit words,
+    the first in the lowest bits.
     """
 
     module: str
@@ -51,12 +52,18 @@ class Spec:
     streams: tuple[Stream, ...]
     texts: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    vectors: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def check(spec: Spec, node: str) -> None:
     """Raises `StageError` for the first parameter out of its range."""
-    for parameter in spec.parameters:
-        found = f"parameter {parameter.name} of layer {node} ({spec.module}) is {parameter.value}"
+    check_parameters(spec.parameters, spec.module, node)
+
+
+def check_parameters(parameters: tuple[Parameter, ...], module: str, node: str) -> None:
+    """The same for some parameters, before anything is computed from them."""
+    for parameter in parameters:
+        found = f"parameter {parameter.name} of layer {node} ({module}) is {parameter.value}"
         if not parameter.low <= parameter.value <= parameter.high:
             raise StageError(
                 found,
@@ -78,6 +85,7 @@ def wrapper_text(spec: Spec, name: str, folder: Path) -> str:
     ports = ":".join(stream.port for stream in connected)
     values = [f".{p.name}({p.value})" for p in spec.parameters]
     values += [f'.{key}("{_path(spec, text, folder)}")' for key, text in spec.texts.items()]
+    values += [f".{key}({_words(words)})" for key, words in spec.vectors.items()]
     lines = [
         f"// {spec.module} with FINN's port names.",
         "// Generated; change the layer's attributes, not this file.",
@@ -102,6 +110,10 @@ def wrapper_text(spec: Spec, name: str, folder: Path) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _words(words: tuple[int, ...]) -> str:
+    return "{" + ", ".join(f"32'd{word}" for word in reversed(words)) + "}"
 
 
 def _path(spec: Spec, text: str, folder: Path) -> str:
