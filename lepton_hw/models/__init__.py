@@ -24,6 +24,7 @@ NETWORKS = {
     "resnet8": "resnet8",
     "mobilenet_v1": "mobilenet_v1",
     "dscnn": "dscnn",
+    "vgg10": "vgg10",
 }
 
 

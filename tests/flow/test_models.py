@@ -26,6 +26,7 @@ SHAPES = {
     "resnet8": (16, 16, 3),
     "mobilenet_v1": (32, 32, 3),
     "dscnn": (25, 10, 1),
+    "vgg10": (128, 1, 2),
 }
 WIDTH = {"lfc": 0.0625, "mobilenet_v1": 0.125}
 CASES = [(name, 4) for name in SHAPES] + [
