@@ -33,6 +33,8 @@ class Artifact(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     stage: ClassVar[str] = ""
+    #: Fields that differ between two equal runs: what time it took. Not part of the digest.
+    timings: ClassVar[frozenset[str]] = frozenset({"seconds"})
 
     key: str = ""
     seconds: float = 0.0
@@ -50,8 +52,8 @@ class Artifact(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Digest of the content: of all fields but the time that it took."""
-        return digest(self.model_dump(mode="json", exclude={"seconds"}))
+        """Digest of the content: of all fields but the times that it took."""
+        return digest(self.model_dump(mode="json", exclude=set(self.timings)))
 
 
 A = TypeVar("A", bound=Artifact)
@@ -197,8 +199,7 @@ def locked(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
             file.seek(0)
             waiting(file.read().strip() or "another process")
             fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        file.truncate()
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        with contextlib.suppress(OSError):  # only a courtesy; a full disk is not this one's news
+            file.truncate(0)
+            os.pwrite(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield

@@ -9,17 +9,13 @@ from pathlib import Path
 
 from lepton_hw.artifacts import write_atomically
 from lepton_hw.compiler.graph import Edge, Graph, Kernel
+from lepton_hw.compiler.module_ports import has_module, ports
 from lepton_hw.design import FILE, Design, Node, Stream
 from lepton_hw.errors import StageError
 from lepton_hw.rtl.finn_sources import adjust
 
 TOP = "accelerator"
 PACKAGE = re.compile(r"^\s*package\s+\w+\s*;", re.MULTILINE)
-PORT = re.compile(
-    r"^\s*(?:\(\*.*?\*\)\s*)*(input|output)\b(?:\s+(?:wire|logic|uwire|reg))?"
-    r"\s*(?:\[[^]]*\]\s*)?((?:\w+\s*,\s*)*\w+)\s*[,;)]?\s*(?://.*)?$",
-    re.MULTILINE,
-)
 CLOCKS = {"ap_clk": "ap_clk", "ap_clk2x": "1'b0", "ap_rst_n": "ap_rst_n"}
 
 
@@ -140,21 +136,6 @@ def _layer(graph: Graph, kernel: Kernel) -> str:
     return current.name
 
 
-def ports(text: str, module: str) -> dict[str, str]:
-    """Port name → direction of a module with an ANSI header; raises `StageError` if not found."""
-    found = re.search(rf"^\s*module\s+{re.escape(module)}\b(.*?)^\s*\)\s*;", text, re.M | re.S)
-    if found is None:
-        raise StageError(
-            f"no header of module {module} in its file", "an ANSI port list", "report this kernel"
-        )
-    header = re.sub(r"/\*.*?\*/", "", found[1], flags=re.S)
-    result = {}
-    for match in PORT.finditer(header):
-        for name in match[2].split(","):
-            result[name.strip()] = match[1]
-    return result
-
-
 def _top(graph: Graph, folder: Path, streams: dict[str, Stream], weights: list[Stream]) -> str:
     doors = [(streams[name], "input") for name in graph.inputs]
     doors += [(streams[name], "output") for name in graph.outputs]
@@ -206,9 +187,7 @@ def _one_instance(
     kernel: Kernel, module: str, name: str, pins: dict[str, str], folder: Path
 ) -> list[str]:
     texts = [(folder / file).read_text() for file in kernel.files]
-    text = next(
-        (t for t in texts if re.search(rf"^\s*module\s+{re.escape(module)}\b", t, re.M)), ""
-    )
+    text = next((t for t in texts if has_module(t, module)), "")
     known = ports(text, module)
     wires = {
         f"{port}_{part.upper() if port.endswith('_V') else part}": f"{stream}_{part}"

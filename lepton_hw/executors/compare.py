@@ -18,7 +18,7 @@ def agreement(expected: Ints, got: Ints) -> Agreement:
     frames = len(got)
     if got.shape != expected[:frames].shape:
         return Agreement(vectors=frames, mismatches=frames)
-    wrong = (got != expected[:frames]).reshape(frames, -1).any(axis=1)
+    wrong = _wrong(expected[:frames], got)
     return Agreement(vectors=frames, mismatches=int(wrong.sum()))
 
 
@@ -27,8 +27,13 @@ def first_wrong_frame(expected: Ints, got: Ints) -> int | None:
     frames = len(got)
     if got.shape != expected[:frames].shape:
         return 0
-    wrong = (got != expected[:frames]).reshape(frames, -1).any(axis=1)
+    wrong = _wrong(expected[:frames], got)
     return int(wrong.argmax()) if wrong.any() else None
+
+
+def _wrong(expected: Ints, got: Ints) -> NDArray[np.bool_]:
+    different: NDArray[np.bool_] = (got != expected).any(axis=tuple(range(1, got.ndim)))
+    return different
 
 
 def first_difference(

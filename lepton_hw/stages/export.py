@@ -36,6 +36,7 @@ class Exported(Artifact):
     """
 
     stage: ClassVar[str] = "export"
+    timings = Artifact.timings | {"qonnx_images_per_second"}
 
     contract: InputContract
     images: int

@@ -26,6 +26,7 @@ class Simulated(Artifact):
     """
 
     stage: ClassVar[str] = "simulate"
+    timings = Artifact.timings | {"cycles_per_second", "build_seconds"}
     images: int
     cycles: int
     cycles_per_frame: int

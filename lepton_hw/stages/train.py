@@ -14,7 +14,7 @@ from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
 from lepton_hw.sources import code_digest
-from lepton_hw.training.checkpoint import load_dict
+from lepton_hw.training.checkpoint import load_dict, packed
 from lepton_hw.training.metrics import Metrics, metrics
 
 WEIGHTS = "weights.pt"
@@ -86,7 +86,7 @@ def run(
     trainer.device = "cpu"
     margin = settle(network, trainer.test_codes)
     predicted = trainer.predict(trainer.test_codes)
-    torch.save(network.state_dict(), workdir / WEIGHTS)
+    (workdir / WEIGHTS).write_bytes(packed(network.state_dict()))
     trainer.forget()
     return Trained(
         metrics=metrics(dataset.test_labels, predicted, dataset.classes),

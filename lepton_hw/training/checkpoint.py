@@ -3,6 +3,7 @@
 Written beside the build, never inside an artifact. A file of another recipe is ignored.
 """
 
+import io
 import os
 import tempfile
 import zipfile
@@ -12,15 +13,22 @@ from typing import Any
 FILE = "training.pt"
 
 
-def write(folder: Path, key: str, state: dict[str, Any]) -> None:
-    """Replaces the checkpoint at once; a kill leaves the old one or the new one."""
+def packed(state: dict[str, Any]) -> bytes:
+    """The bytes of a file for `load_dict`; torch itself does not report a full disk as one."""
     import torch
 
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def write(folder: Path, key: str, state: dict[str, Any]) -> None:
+    """Replaces the checkpoint at once; a kill leaves the old one or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, prefix=f".{FILE}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            torch.save({"key": key, **state}, file)
+            file.write(packed({"key": key, **state}))
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(folder / FILE)
