@@ -111,6 +111,26 @@ _stage_command("report", "Write the report.")
 
 
 @app.command()
+def lint(
+    model: Annotated[str, typer.Argument(help="a QONNX file")],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Say which layers of a QONNX file will not map to hardware, and why."""
+    from lepton_hw.stages.lint import lint_file
+
+    findings = lint_file(Path(model))
+    if as_json:
+        print(json.dumps([vars(finding) for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            print(f"{finding.layer} ({finding.operator}): {finding.problem}; {finding.remedy}.")
+        print(f"{len(findings)} layers will not map" if findings else "nothing found")
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
     """Say what is installed, and what each missing tool would enable."""
     from lepton_hw.tools.doctor import examine

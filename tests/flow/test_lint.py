@@ -1,0 +1,80 @@
+"""The preflight: each fault in a tiny graph is named by layer, and a sound graph has none."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lepton_hw.cli import run
+from lepton_hw.stages.lint import Finding, lint_file
+
+from .tiny_onnx import CLASSES, FEATURES, HIDDEN, Graph, dense, weights
+
+
+def only(findings: tuple[Finding, ...]) -> Finding:
+    assert len(findings) == 1, findings
+    return findings[0]
+
+
+def test_a_sound_graph_has_no_findings(tmp_path: Path) -> None:
+    assert lint_file(dense(tmp_path / "sound.onnx")) == ()
+
+
+def test_float_weights(tmp_path: Path) -> None:
+    found = lint_file(dense(tmp_path / "m.onnx", weight_bits=None))
+    assert {finding.operator for finding in found} == {"MatMul"}
+    assert all("float" in finding.problem for finding in found)
+
+
+def test_an_input_without_integers(tmp_path: Path) -> None:
+    found = only(lint_file(dense(tmp_path / "m.onnx", input_bits=None)))
+    assert found.operator == "MatMul"
+    assert "no integer type" in found.problem
+
+
+def test_too_many_bits(tmp_path: Path) -> None:
+    found = lint_file(dense(tmp_path / "m.onnx", act_bits=12))
+    assert any("12 bits" in finding.problem for finding in found)
+
+
+@pytest.mark.parametrize(("second", "expected"), [(0.25, 0), (0.125, 1)])
+def test_scales_at_a_sum(tmp_path: Path, second: float, expected: int) -> None:
+    graph = Graph()
+    image = graph.quantised("image", 4)
+    one = graph.node("MatMul", [image, graph.quantised(
+        graph.constant("w1", weights(FEATURES, HIDDEN)), 4)], "one")  # fmt: skip
+    two = graph.node("MatMul", [image, graph.quantised(
+        graph.constant("w2", weights(FEATURES, HIDDEN, 1)), 4)], "two")  # fmt: skip
+    left, right = graph.quantised(one, 4), graph.quantised(two, 4, second)
+    both = graph.node("Add", [left, right], "sum")
+    again = graph.quantised(both, 4)
+    last = graph.node("MatMul", [again, graph.quantised(
+        graph.constant("w3", weights(HIDDEN, CLASSES)), 4)], "out")  # fmt: skip
+    found = lint_file(graph.save(tmp_path / "sum.onnx", last))
+    assert len(found) == expected
+    if found:
+        assert found[0].operator == "Add"
+        assert "0.25, 0.125" in found[0].problem
+
+
+def test_an_activation_straight_into_a_layer(tmp_path: Path) -> None:
+    graph = Graph()
+    image = graph.quantised("image", 4)
+    one = graph.node("MatMul", [image, graph.quantised(
+        graph.constant("w1", weights(FEATURES, HIDDEN)), 4)], "one")  # fmt: skip
+    relu = graph.node("Relu", [one], "relu")
+    last = graph.node("MatMul", [relu, graph.quantised(
+        graph.constant("w2", weights(HIDDEN, CLASSES)), 4)], "out")  # fmt: skip
+    found = only(lint_file(graph.save(tmp_path / "relu.onnx", last)))
+    assert "straight from" in found.problem
+    assert found.remedy == "put a quantiser in front of it"
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["lint", str(dense(tmp_path / "sound.onnx"))]) == 0
+    assert capsys.readouterr().out == "nothing found\n"
+    faulty = dense(tmp_path / "faulty.onnx", act_bits=12)
+    assert run(["lint", str(faulty), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["operator"] == "Quant"
+    assert run(["lint", str(tmp_path / "none.onnx")]) == 1
+    assert "there is no file" in capsys.readouterr().err
