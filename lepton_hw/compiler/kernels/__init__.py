@@ -35,12 +35,10 @@ def _kernels() -> tuple[Any, ...]:
     from lepton_hw.compiler.kernels.pooling import GlobalAccPool_rtl, Pool_rtl
     from lepton_hw.compiler.kernels.upsample import UpsampleNearestNeighbour_rtl
     from lepton_hw.compiler.kernels.vvau import VVAU_rtl
-    from lepton_hw.compiler.kernels.window import ConvolutionInputGenerator_rtl
 
     return (
         MVAU_rtl,
         VVAU_rtl,
-        ConvolutionInputGenerator_rtl,
         Pool_rtl,
         GlobalAccPool_rtl,
         UpsampleNearestNeighbour_rtl,

@@ -4,6 +4,7 @@ It writes files and describes them; the module's behaviour in Python is FINN's o
 """
 
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,6 +33,11 @@ class RtlKernel(RTLBackend):  # type: ignore[misc]
             *(Stream(port, inputs, bits, True) for port, bits in names["s_axis"]),
             *(Stream(port, outputs, bits, False) for port, bits in names["m_axis"]),
         )
+
+    def with_streams(self, spec: Spec) -> Spec:
+        """The checked spec and all of the op's streams, whose widths need valid parameters."""
+        check(spec, self.get_verilog_top_module_name())
+        return replace(spec, streams=self.stream_pairs())
 
     def generate_hdl(self, model: ModelWrapper, fpgapart: str, clk: float) -> None:
         """Checks the parameters, then writes the wrapper and the data files."""

@@ -50,7 +50,7 @@ class Pool_rtl(RtlKernel, Pool):  # type: ignore[misc] # noqa: N801 – the name
             results = int(low / divisor) >> shift, int(high / divisor) >> shift
             _require_room(self.onnx_node.name, kind, form, results)
         sum_bits = bits if maximum else sum_width(low, high)
-        return Spec(
+        spec = Spec(
             module="pool",
             sources=self.sources,
             parameters=(
@@ -65,8 +65,9 @@ class Pool_rtl(RtlKernel, Pool):  # type: ignore[misc] # noqa: N801 – the name
                 Parameter("SHIFT", shift, 0, sum_bits),
                 Parameter("DIVISOR", divisor, 1, MOST),
             ),
-            streams=self.stream_pairs(),
+            streams=(),
         )
+        return self.with_streams(spec)
 
     def execute_node(self, context: dict[str, Any], graph: Any) -> None:
         """FINN's model on the order of the stream; averages are integers, as in its HLS."""
@@ -96,7 +97,8 @@ class Pool_rtl(RtlKernel, Pool):  # type: ignore[misc] # noqa: N801 – the name
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Adders or comparators of the lanes, counters and handshake; fitted to Yosys for xc7."""
-        pe, bits = self.get_nodeattr("PE"), self.get_input_datatype().bitwidth()
+        pe: int = self.get_nodeattr("PE")
+        bits = self.get_input_datatype().bitwidth()
         counter = math.ceil(math.log2(max(2, self._window())))
         if self.get_nodeattr("Function") == "MaxPool":
             return math.ceil(pe * 1.6 * bits) + 2 * counter + 4
@@ -124,11 +126,11 @@ class GlobalAccPool_rtl(RtlKernel, GlobalAccPool):  # type: ignore[misc] # noqa:
 
     def kernel(self, model: ModelWrapper | None) -> Spec:
         """Module ``pool`` with a group for each beat of a pixel."""
+        low, high = self._sums()
         kind, form = self.get_input_datatype(), self.get_output_datatype()
         pe, channels = self.get_nodeattr("PE"), self.get_nodeattr("NumChannels")
-        low, high = self._sums()
         _require_room(self.onnx_node.name, kind, form, (low, high))
-        return Spec(
+        spec = Spec(
             module="pool",
             sources=self.sources,
             parameters=(
@@ -141,8 +143,9 @@ class GlobalAccPool_rtl(RtlKernel, GlobalAccPool):  # type: ignore[misc] # noqa:
                 Parameter("SUM_BITS", sum_width(low, high), 1, 62),
                 Parameter("OUT_BITS", form.bitwidth(), 1, 62),
             ),
-            streams=self.stream_pairs(),
+            streams=(),
         )
+        return self.with_streams(spec)
 
     def get_output_datatype(self, ind: int = 0) -> Any:
         """FINN's, or a wider one where that does not hold every sum (of BIPOLAR and TERNARY)."""
@@ -155,7 +158,7 @@ class GlobalAccPool_rtl(RtlKernel, GlobalAccPool):  # type: ignore[misc] # noqa:
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Adders, the memory of sums, counters and handshake; fitted to Yosys for xc7."""
-        pe = self.get_nodeattr("PE")
+        pe: int = self.get_nodeattr("PE")
         groups, width = self.get_nodeattr("NumChannels") // pe, sum_width(*self._sums())
         counter = math.ceil(math.log2(max(2, self._pixels() * groups)))
         memory = 0

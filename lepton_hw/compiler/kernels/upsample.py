@@ -24,7 +24,7 @@ class UpsampleNearestNeighbour_rtl(RtlKernel, UpsampleNearestNeighbour):  # type
         """Module ``upsample``; its row stands in LUTs or in block RAM."""
         channels, simd = self.get_nodeattr("NumChannels"), self.get_nodeattr("SIMD")
         most = 1 << 16
-        return Spec(
+        spec = Spec(
             module="upsample",
             sources=self.sources,
             parameters=(
@@ -35,9 +35,10 @@ class UpsampleNearestNeighbour_rtl(RtlKernel, UpsampleNearestNeighbour):  # type
                 Parameter("SIMD", simd, 1, channels, divides=channels),
                 Parameter("BITS", self.get_input_datatype().bitwidth(), 1, 64),
             ),
-            streams=self.stream_pairs(),
+            streams=(),
             texts={"STYLE": "block" if self._words() > formats.LUT_MEMORY_DEPTH else "distributed"},
         )
+        return self.with_streams(spec)
 
     def get_exp_cycles(self) -> int:
         """FINN's, as an integer."""
@@ -60,7 +61,7 @@ class UpsampleNearestNeighbour_rtl(RtlKernel, UpsampleNearestNeighbour):  # type
         return formats.memory_brams(depth, self.get_instream_width())
 
     def _words(self) -> int:
-        fold: int = self.get_nodeattr("NumChannels") // self.get_nodeattr("SIMD")
+        fold: int = self.get_nodeattr("NumChannels") // max(1, self.get_nodeattr("SIMD"))
         return fold * (self.get_nodeattr("WI") if self._factor("HO", "HI") > 1 else 1)
 
     def _factor(self, output: str, source: str) -> int:
