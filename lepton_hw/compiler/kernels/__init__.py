@@ -24,7 +24,7 @@ def register() -> None:
     from finn.custom_op.fpgadataflow.rtl import custom_op
     from qonnx.custom_op.registry import add_op_to_domain
 
-    for kernel in _kernels():
+    for kernel in (*_kernels(), *_stream_kernels()):
         if custom_op.get(kernel.__name__) is not kernel:
             custom_op[kernel.__name__] = kernel
             add_op_to_domain(DOMAIN, kernel)
@@ -42,4 +42,23 @@ def _kernels() -> tuple[Any, ...]:
         Pool_rtl,
         GlobalAccPool_rtl,
         UpsampleNearestNeighbour_rtl,
+    )
+
+
+def _stream_kernels() -> tuple[Any, ...]:
+    from lepton_hw.compiler.kernels import elementwise, fork_join, reshaping
+    from lepton_hw.compiler.kernels.label_select import LabelSelect_rtl
+    from lepton_hw.compiler.kernels.lookup import Lookup_rtl
+
+    return (
+        elementwise.ElementwiseAdd_rtl,
+        elementwise.ElementwiseSub_rtl,
+        elementwise.ElementwiseMul_rtl,
+        fork_join.DuplicateStreams_rtl,
+        fork_join.StreamingConcat_rtl,
+        fork_join.StreamingSplit_rtl,
+        LabelSelect_rtl,
+        Lookup_rtl,
+        reshaping.Squeeze_rtl,
+        reshaping.Unsqueeze_rtl,
     )
