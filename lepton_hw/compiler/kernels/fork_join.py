@@ -88,7 +88,7 @@ class StreamingConcat_rtl(RtlKernel, StreamingConcat):  # type: ignore[misc] # n
 
     def lut_estimation(self, fpgapart: str) -> int:
         """A multiplexer: a LUT selects among four."""
-        return self.get_outstream_width() * math.ceil((self.get_n_inputs() - 1) / 3) + 40
+        return int(self.get_outstream_width()) * math.ceil((self.get_n_inputs() - 1) / 3) + 40
 
 
 class StreamingSplit_rtl(RtlKernel, StreamingSplit):  # type: ignore[misc] # noqa: N801 – FINN's name
@@ -120,4 +120,4 @@ class StreamingSplit_rtl(RtlKernel, StreamingSplit):  # type: ignore[misc] # noq
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The counter."""
-        return 2 * self.get_n_outputs() + 40
+        return 2 * len(self.onnx_node.output) + 40

@@ -60,4 +60,5 @@ class LabelSelect_rtl(RtlKernel, LabelSelect):  # type: ignore[misc] # noqa: N80
         while lists > 1:
             merges += [(min(k, length), min(k, length))] * (lists // 2)
             lists, length = -(-lists // 2), 2 * length
-        return math.ceil(sum(a * b * bits / 2 + min(k, a + b) * entry for a, b in merges)) + 20
+        each = [a * b * bits / 2 + min(k, a + b) * entry for a, b in merges]
+        return math.ceil(sum(each)) + 20

@@ -79,7 +79,7 @@ class Lookup_rtl(RtlKernel, Lookup):  # type: ignore[misc] # noqa: N801 – FINN
     def _in_luts(self) -> bool:
         style, depth = self.get_nodeattr("ram_style"), self.get_nodeattr("NumEmbeddings")
         small = depth <= dot_formats.LUT_MEMORY_DEPTH
-        return style == "distributed" or (style == "auto" and small)
+        return bool(style == "distributed" or (style == "auto" and small))
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The table, where it is made of LUTs."""
