@@ -8,8 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lepton_hw.errors import InputError
-from lepton_hw.toml_values import Frequency, Values, read_toml
+from lepton_hw.toml_values import Frequency, Named, Values, known, load_named
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,10 +30,9 @@ class Pynq(Values):
     python: str
 
 
-class Board(Values):
+class Board(Named):
     """Everything the flow needs to know of a board; see the comments in the files for sources."""
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
     part: str
     finn_board: str
@@ -52,31 +50,11 @@ class Board(Values):
         return 1e3 / self.clock
 
 
-def board_dirs() -> list[Path]:
-    """Folders searched for board files: the working folder's first, then the project's own."""
-    return [path for path in (Path("boards"), ROOT / "boards") if path.is_dir()]
-
-
 def known_boards() -> list[str]:
     """Names of all board files, sorted."""
-    return sorted({file.stem for folder in board_dirs() for file in folder.glob("*.toml")})
+    return known("boards")
 
 
 def load_board(name: str) -> Board:
     """Reads a board by name or by the path of its file; raises `InputError`."""
-    path = Path(name)
-    if path.suffix != ".toml":
-        files = [folder / f"{name}.toml" for folder in board_dirs()]
-        path = next((file for file in files if file.is_file()), path)
-    if not path.is_file():
-        raise InputError(
-            f"there is no board '{name}'",
-            f"one of {', '.join(known_boards())}",
-            "pass one of these, or the path of a board file",
-        )
-    board = read_toml(path, Board)
-    if board.name != path.stem:
-        raise InputError(
-            f"{path}: key 'name' is '{board.name}'", f"'{path.stem}', as the file", "rename one"
-        )
-    return board
+    return load_named(name, Board, "boards")

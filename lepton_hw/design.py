@@ -18,8 +18,8 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Stream(_Frozen):
-    """One AXI-Stream: nets ``<name>_tdata``, ``<name>_tvalid``, ``<name>_tready`` of the top.
+class Edge(_Frozen):
+    """One stream between kernels.
 
     `width` is the width of tdata in bits, padded to bytes; a beat holds the last axis of
     `folded_shape`, element 0 in the lowest bits, each in ``bits`` bits. `shape` is the tensor's
@@ -27,7 +27,6 @@ class Stream(_Frozen):
     empty at the door. `tensor` is the tensor's name in FINN's graph.
     """
 
-    name: str
     tensor: str
     producer: str
     consumer: str
@@ -41,6 +40,12 @@ class Stream(_Frozen):
     def beats(self) -> int:
         """Beats per frame."""
         return math.prod(self.folded_shape[:-1])
+
+
+class Stream(Edge):
+    """An edge as AXI-Stream: nets ``<name>_tdata``, ``<name>_tvalid``, ``<name>_tready``."""
+
+    name: str
 
 
 class Node(_Frozen):

@@ -9,8 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lepton_hw.errors import InputError
-from lepton_hw.toml_values import Values, read_toml
+from lepton_hw.toml_values import Named, Values, known, load_named
 
 ROOT = Path(__file__).resolve().parent.parent
 Positive = Annotated[int, Field(gt=0)]
@@ -162,14 +161,13 @@ class Check(Values):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class Flow(Values):
+class Flow(Named):
     """A whole flow. `model_file` stands for data, model and training in a bring-your-own build.
 
     `input_type` and `input_scale` say which integers such a model takes, where its file does not:
     a code c stands for ``input_scale * c``.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str = ""
     data: Data | None = None
     model: Model | None = None
@@ -192,31 +190,11 @@ class Flow(Values):
         return self
 
 
-def flow_dirs() -> list[Path]:
-    """Folders searched for flow files: the working folder's first, then the project's own."""
-    return [path for path in (Path("flows"), ROOT / "flows") if path.is_dir()]
-
-
 def known_flows() -> list[str]:
     """Names of all flow files, sorted."""
-    return sorted({file.stem for folder in flow_dirs() for file in folder.glob("*.toml")})
+    return known("flows")
 
 
 def load_flow(name: str) -> Flow:
     """Reads a flow by name or by the path of its file; raises `InputError`."""
-    path = Path(name)
-    if path.suffix != ".toml":
-        files = [folder / f"{name}.toml" for folder in flow_dirs()]
-        path = next((file for file in files if file.is_file()), path)
-    if not path.is_file():
-        raise InputError(
-            f"there is no flow '{name}'",
-            f"one of {', '.join(known_flows())}",
-            "pass one of these, or the path of a flow file",
-        )
-    flow = read_toml(path, Flow)
-    if flow.name != path.stem:
-        raise InputError(
-            f"{path}: key 'name' is '{flow.name}'", f"'{path.stem}', as the file", "rename one"
-        )
-    return flow
+    return load_named(name, Flow, "flows")

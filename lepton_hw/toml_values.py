@@ -12,10 +12,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lepton_hw.errors import InputError
 
+ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES = 1 << 20  # a flow or a board is a page of values; anything larger is not one
 
 
@@ -223,3 +224,45 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 def _tags(model: type[BaseModel]) -> list[Any]:
     """The values that the model's literal fields may have."""
     return [tag for field in model.model_fields.values() for tag in get_args(field.annotation)]
+
+
+class Named(Values):
+    """A value whose file is named after it."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+
+
+N = TypeVar("N", bound=Named)
+
+
+def known(folder: str) -> list[str]:
+    """Names of all files of a kind (``boards``, ``flows``), sorted."""
+    return sorted({file.stem for path in _folders(folder) for file in path.glob("*.toml")})
+
+
+def load_named(name: str, kind: type[N], folder: str) -> N:
+    """Reads a value by its name or by the path of its file; raises `InputError`.
+
+    Searched are the folder of that name beside the user, then the project's own.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        files = [place / f"{name}.toml" for place in _folders(folder)]
+        path = next((file for file in files if file.is_file()), path)
+    if not path.is_file():
+        what = kind.__name__.lower()
+        raise InputError(
+            f"there is no {what} '{name}'",
+            f"one of {', '.join(known(folder))}",
+            f"pass one of these, or the path of a {what} file",
+        )
+    value = read_toml(path, kind)
+    if value.name != path.stem:
+        raise InputError(
+            f"{path}: key 'name' is '{value.name}'", f"'{path.stem}', as the file", "rename one"
+        )
+    return value
+
+
+def _folders(folder: str) -> list[Path]:
+    return [path for path in (Path(folder), ROOT / folder) if path.is_dir()]

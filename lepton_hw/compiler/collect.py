@@ -10,7 +10,8 @@ from typing import Any
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from lepton_hw.compiler.graph import Edge, Graph, Kernel, Pin
+from lepton_hw.compiler.graph import Graph, Kernel, Pin
+from lepton_hw.design import Edge
 from lepton_hw.errors import StageError
 
 #: Sources of FINN's weight streamer, relative to its RTL library.

@@ -7,24 +7,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from lepton_hw.design import Edge
+
 FILE = "graph.json"
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Edge(_Frozen):
-    """One stream between kernels; see `lepton_hw.design.Stream` for the fields."""
-
-    tensor: str
-    producer: str
-    consumer: str
-    dtype: str
-    bits: int
-    width: int
-    shape: tuple[int, ...]
-    folded_shape: tuple[int, ...]
 
 
 class Pin(_Frozen):

@@ -10,13 +10,10 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
 
+from lepton_hw.board import Board
 from lepton_hw.compiler.collect import collect
 from lepton_hw.compiler.stitch import stitch
 from lepton_hw.design import Design
-
-PART = "xc7z020clg400-1"
-CLOCK_NS = 10.0
-
 
 Values = dict[str, tuple[tuple[int, ...], str]]
 Constants = dict[str, tuple[Any, str]]
@@ -46,8 +43,9 @@ def node_model(
     return model
 
 
-def node_design(model: ModelWrapper, folder: Path, part: str = PART) -> tuple[Design, Path]:
-    """Generates every node's RTL below `folder` and stitches; returns the design and its folder.
+def node_design(model: ModelWrapper, folder: Path, board: Board) -> tuple[Design, Path]:
+    """Generates every node's RTL for `board` below `folder` and stitches; returns the design and
+    its folder.
 
     To be called inside `finn_world`. The model is given unique names and `exec_mode` cppsim, so
     that FINN's execution of it afterwards is the golden model.
@@ -58,9 +56,9 @@ def node_design(model: ModelWrapper, folder: Path, part: str = PART) -> tuple[De
         generated = folder / "generated" / node.name
         generated.mkdir(parents=True)
         op.set_nodeattr("code_gen_dir_ipgen", str(generated))
-        op.code_generation_ipgen(model, part, CLOCK_NS)
+        op.code_generation_ipgen(model, board.part, board.clock_ns)
         op.set_nodeattr("exec_mode", "cppsim")
-    graph = collect(model, part, folder / "compiled")
+    graph = collect(model, board.part, folder / "compiled")
     model.save(str(folder / "finn.onnx"))
     (folder / "design").mkdir()
     return stitch(graph, folder / "compiled", folder / "design"), folder / "design"

@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 from lepton_hw.artifacts import write_atomically
-from lepton_hw.compiler.graph import Edge, Graph, Kernel
+from lepton_hw.compiler.graph import Graph, Kernel
 from lepton_hw.compiler.module_ports import has_module, ports
-from lepton_hw.design import FILE, Design, Node, Stream
+from lepton_hw.design import FILE, Design, Edge, Node, Stream
 from lepton_hw.errors import StageError
 from lepton_hw.rtl.finn_sources import adjust
 

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from lepton_hw.artifacts import Artifact, file_digest
 from lepton_hw.board import Board
-from lepton_hw.compiler.graph import Edge, Graph, Kernel
+from lepton_hw.compiler.graph import Graph, Kernel
 from lepton_hw.contract import InputContract
+from lepton_hw.design import Edge
 from lepton_hw.errors import InputError, StageError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import Progress

@@ -9,9 +9,9 @@ import pytest
 from lepton_hw.artifacts import Artifact, load, save
 from lepton_hw.board import known_boards, load_board
 from lepton_hw.certificate import Agreement, Certificate, LayerCheck
-from lepton_hw.compiler.graph import Edge, Graph, Kernel, Pin
+from lepton_hw.compiler.graph import Graph, Kernel, Pin
 from lepton_hw.contract import InputContract, Port
-from lepton_hw.design import Design, Node
+from lepton_hw.design import Design, Edge, Node
 from lepton_hw.errors import StageError
 from lepton_hw.flow import Flow
 from lepton_hw.stages import report

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
 
+from lepton_hw.board import load_board
 from lepton_hw.compiler.node_design import node_design, node_model
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.errors import StageError
@@ -94,7 +95,7 @@ def verify(cases: list[Case], folder: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     with finn_world(folder / "finn", folder / "finn.log"):
         model = _model(cases)
-        design, place = node_design(model, folder)
+        design, place = node_design(model, folder, load_board("pynq_z2"))
         cycles = [node.cycles_estimate for node in design.nodes if node.op != "WeightStreamer"]
         batch = {}
         for name in design.inputs:

@@ -12,6 +12,7 @@ from onnx import helper
 from qonnx.core.datatype import DataType
 from qonnx.custom_op.registry import getCustomOp
 
+from lepton_hw.board import load_board
 from lepton_hw.compiler.execute import FinnGraph
 from lepton_hw.compiler.node_design import node_design, node_model
 from lepton_hw.compiler.world import finn_world
@@ -75,7 +76,7 @@ def test_behind_a_sliding_window(tmp_path: Path, pe: int) -> None:
         axis=1,
     ).reshape(5, 3, 5, 6)
     with finn_world(tmp_path / "finn", tmp_path / "log"):
-        design, place = node_design(_windowed(pe, pe), tmp_path)
+        design, place = node_design(_windowed(pe, pe), tmp_path, load_board("pynq_z2"))
     finn = FinnGraph(tmp_path / "finn.onnx")
     inner = next(stream for stream in design.streams if stream.producer and stream.consumer)
     run = Simulator(design, place).run(images, gap=0.3, stall=0.3, taps=(inner.name,))

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lepton_hw.compiler.graph import Edge, Graph, Kernel, Pin
+from lepton_hw.compiler.graph import Graph, Kernel, Pin
 from lepton_hw.compiler.module_ports import ports
 from lepton_hw.compiler.stitch import stitch
-from lepton_hw.design import read_design
+from lepton_hw.design import Edge, read_design
 from lepton_hw.errors import StageError
 from lepton_hw.sim.simulator import Simulator
 

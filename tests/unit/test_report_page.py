@@ -9,8 +9,9 @@ import pytest
 
 from lepton_hw.board import Board, known_boards, load_board
 from lepton_hw.certificate import Agreement, Certificate, Divergence, LayerCheck
-from lepton_hw.compiler.graph import Edge, Graph, Kernel, Pin
+from lepton_hw.compiler.graph import Graph, Kernel, Pin
 from lepton_hw.contract import InputContract, Port
+from lepton_hw.design import Edge
 from lepton_hw.errors import StageError
 from lepton_hw.flow import Flow
 from lepton_hw.reporting import drawing, facts, words

@@ -136,11 +136,11 @@ FLOW_MISTAKES = {
         ": table [data] has set, preprocess, augment; expected no random step in preprocess, "
         "move 'flip' to augment; change its keys.",
     ("target_fps = 90000", ""):
-        ": table [compile] has no keys; expected exactly one of target_fps and folding; "
+        ": table [compile] has no keys; expected exactly one of target_fps, folding and largest; "
         "change its keys.",
     ("target_fps = 90000", 'target_fps = 1\nfolding = "f.json"'):
-        ": table [compile] has target_fps, folding; expected exactly one of target_fps and "
-        "folding; change its keys.",
+        ": table [compile] has target_fps, folding; expected exactly one of target_fps, "
+        "folding and largest; change its keys.",
     ("[train]\nepochs = 40", ""):
         ": the file has name, data, model, compile; expected the table [train], or model_file "
         "for a finished model; change its keys.",

@@ -7,7 +7,7 @@ rule, for each MVAU and VVAU that has no thresholds of its own:
 - where FINN has no RTL for it, ours;
 - else ours if one multiplication costs at most a quarter of the LUTs that the board has for each
   multiplication that its DSPs do (four in a DSP, as FINN's estimate has it): up to 8 products of
-  bits (2 x 4) on a Zynq-7020, 4 (2 x 2) on a ZCU104. Below that, DSPs would run out first.
+  bits (2 x 4) on a Zynq-7020, 4 (2 x 2) on a ZU7EV. Below that, DSPs would run out first.
 """
 
 from typing import Any
