@@ -86,7 +86,12 @@ def _sized(
     """Measures with deep FIFOs in a scratch folder, then sets the depths in the model."""
     deep = scratch / "deep"
     graph = collect(model, board.part, deep)
-    sizing = size_fifos(graph, deep, scratch / "deep-design", progress)
+
+    def deeper(depths: dict[str, int], folder: Path) -> Graph:
+        steps.resize(model, depths)
+        return collect(model, board.part, folder)
+
+    sizing = size_fifos(graph, deep, scratch / "deep-design", progress, deeper)
     steps.resize(model, sizing.depths)
     return sizing
 

@@ -65,13 +65,14 @@ class FinnSteps:
     def specialize(self, model: ModelWrapper) -> ModelWrapper:
         """Chooses RTL for every layer that has it; FINN alone would take HLS below 4 bits."""
         from lepton_hw.compiler.kernels.choose import choose_matrix_kernels
+        from lepton_hw.compiler.kernels.elementwise_choice import choose_elementwise_kernels
 
         for node in model.graph.node:
             if node.op_type in ("MVAU", "VVAU"):
                 getCustomOp(node).set_nodeattr("preferred_impl_style", "rtl")
         if self._packs_narrow_weights:
             _make_narrow(model)
-        model = choose_matrix_kernels(model, self._board)
+        model = choose_elementwise_kernels(choose_matrix_kernels(model, self._board))
         return self.run(("step_specialize_layers",), model)
 
     def fold(self, model: ModelWrapper, folding: Path) -> ModelWrapper:

@@ -88,7 +88,8 @@ class StreamingConcat_rtl(RtlKernel, StreamingConcat):  # type: ignore[misc] # n
 
     def lut_estimation(self, fpgapart: str) -> int:
         """A multiplexer: a LUT selects among four."""
-        return int(self.get_outstream_width()) * math.ceil((self.get_n_inputs() - 1) / 3) + 40
+        selectors = -(-(len(self.onnx_node.input) - 1) // 3)
+        return int(self.get_outstream_width()) * selectors + 40
 
 
 class StreamingSplit_rtl(RtlKernel, StreamingSplit):  # type: ignore[misc] # noqa: N801 – FINN's name

@@ -61,4 +61,5 @@ class LabelSelect_rtl(RtlKernel, LabelSelect):  # type: ignore[misc] # noqa: N80
             merges += [(min(k, length), min(k, length))] * (lists // 2)
             lists, length = -(-lists // 2), 2 * length
         each = [a * b * bits / 2 + min(k, a + b) * entry for a, b in merges]
-        return math.ceil(sum(each)) + 20
+        luts: int = math.ceil(sum(each))
+        return luts + 20
