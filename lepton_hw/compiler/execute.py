@@ -47,10 +47,15 @@ class FinnGraph:
         context = execute_onnx(self._model, {self._input: data}, return_full_exec_context=True)
         weights = {tensor.name for tensor in self._model.graph.initializer}
         return {
-            name: np.rint(np.asarray(value, dtype=np.float64)).astype(np.int64)
+            name: self._shaped(name, np.rint(np.asarray(value, dtype=np.float64)).astype(np.int64))
             for name, value in context.items()
             if name not in weights and value is not None
         }
+
+    def _shaped(self, name: str, value: Ints) -> Ints:
+        """In the graph's shape: FINN's width converters leave the shape that they were given."""
+        shape = self._model.get_tensor_shape(name)
+        return value.reshape(shape) if shape and np.prod(shape) == value.size else value
 
 
 @contextmanager

@@ -21,8 +21,6 @@ from lepton_hw.errors import StageError
 SOURCES = ("dot_pkg.sv", "pool.sv")
 #: Widest sum that is divided: the reciprocal is computed in 64 bits.
 DIVIDED_BITS = 30
-#: Bits of a sum in four LUTs (RAM32M: 32 words of 6 bits).
-MEMORY_DEPTH, MEMORY_WIDTH = 32, 6
 #: Windows and pixels that a counter of `pool` holds.
 MOST = 1 << 24
 
@@ -98,13 +96,12 @@ class Pool_rtl(RtlKernel, Pool):  # type: ignore[misc] # noqa: N801 – the name
     def lut_estimation(self, fpgapart: str) -> int:
         """Adders or comparators of the lanes, counters and handshake; fitted to Yosys for xc7."""
         pe: int = self.get_nodeattr("PE")
-        bits = self.get_input_datatype().bitwidth()
-        counter = math.ceil(math.log2(max(2, self._window())))
+        bits, control = self.get_input_datatype().bitwidth(), _control_luts(self._window())
         if self.get_nodeattr("Function") == "MaxPool":
-            return math.ceil(pe * 1.6 * bits) + 2 * counter + 4
+            return math.ceil(pe * (1 if bits == 1 else 1.8 * bits)) + control
         width = sum_width(*self._sums())
-        divider = width * (width + 1) if self.get_nodeattr("Function") == "AvgPool" else 0
-        return pe * (width + divider) + 2 * counter + 4
+        divider = 0.8 * width**2 if self.get_nodeattr("Function") == "AvgPool" else 0
+        return math.ceil(pe * (width + divider)) + control
 
     def _get_accumulator_datatype(self) -> Any:
         """Smallest type of all sums; FINN's forgets that sums of BIPOLAR have both signs."""
@@ -160,11 +157,8 @@ class GlobalAccPool_rtl(RtlKernel, GlobalAccPool):  # type: ignore[misc] # noqa:
         """Adders, the memory of sums, counters and handshake; fitted to Yosys for xc7."""
         pe: int = self.get_nodeattr("PE")
         groups, width = self.get_nodeattr("NumChannels") // pe, sum_width(*self._sums())
-        counter = math.ceil(math.log2(max(2, self._pixels() * groups)))
-        memory = 0
-        if groups > 1:
-            memory = 4 * math.ceil(pe * width / MEMORY_WIDTH) * math.ceil(groups / MEMORY_DEPTH)
-        return pe * width + memory + 2 * counter + 4
+        memory = memory_luts(groups, pe * width) if groups > 1 else 0
+        return pe * width + memory + _control_luts(self._pixels() * groups)
 
     def _pixels(self) -> int:
         vectors = self.get_nodeattr("numInputVectors")
@@ -179,6 +173,17 @@ class GlobalAccPool_rtl(RtlKernel, GlobalAccPool):  # type: ignore[misc] # noqa:
     def _sums(self) -> tuple[int, int]:
         kind = self.get_input_datatype()
         return int(self._pixels() * kind.min()), int(self._pixels() * kind.max())
+
+
+def memory_luts(depth: int, width: int) -> int:
+    """LUTs of a memory that is written: 32 words of 6 bits, or 64 of 3, in four (AMD UG474)."""
+    words, bits = (32, 6) if depth <= 32 else (64, 3)
+    return 4 * math.ceil(width / bits) * math.ceil(depth / words)
+
+
+def _control_luts(steps: int) -> int:
+    """Counters over so many steps, and the handshake."""
+    return math.ceil(1.5 * math.log2(max(2, steps))) + 2
 
 
 def sum_width(low: int, high: int) -> int:

@@ -7,11 +7,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from lepton_hw.compiler.kernels import dot_formats as formats
 from lepton_hw.compiler.kernels.base import RtlKernel
+from lepton_hw.compiler.kernels.pooling import memory_luts
 from lepton_hw.compiler.kernels.spec import Parameter, Spec
 from lepton_hw.errors import StageError
-
-#: RAM64M: four LUTs hold 64 words of 3 bits.
-MEMORY_DEPTH, MEMORY_WIDTH = 64, 3
 
 
 class UpsampleNearestNeighbour_rtl(RtlKernel, UpsampleNearestNeighbour):  # type: ignore[misc] # noqa: N801
@@ -48,10 +46,8 @@ class UpsampleNearestNeighbour_rtl(RtlKernel, UpsampleNearestNeighbour):  # type
         """Counters and pointers, and the row where it stands in LUTs; fitted to Yosys for xc7."""
         words, bits = self._words(), self.get_instream_width()
         address = max(1, math.ceil(math.log2(words)))
-        memory = 0
-        if words <= formats.LUT_MEMORY_DEPTH:
-            memory = 4 * math.ceil(bits / MEMORY_WIDTH) * math.ceil(words / MEMORY_DEPTH)
-        return memory + 9 * address + 15
+        in_luts = words <= formats.LUT_MEMORY_DEPTH
+        return (memory_luts(words, bits) if in_luts else 0) + 4 * address + 16
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18-kbit block RAMs of the row; none where it stands in LUTs."""
