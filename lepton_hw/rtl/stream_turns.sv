@@ -12,8 +12,19 @@ module stream_turns #(
     output logic [TURN_BITS-1:0] turn
 );
 
-    logic [31:0] count;  // synthesis drops the bits that BEATS never reaches
-    wire last = count == BEATS[turn] - 1;
+    function automatic int unsigned most();
+        most = 2;
+        for (int unsigned i = 0; i < N; i++) if (BEATS[i] > most) most = BEATS[i];
+    endfunction
+
+    localparam int unsigned COUNT_BITS = $clog2(most());
+    typedef logic [COUNT_BITS-1:0] count_t;
+    count_t count;
+    count_t [N-1:0] ends;
+    for (genvar i = 0; i < N; i++) begin : genEnd
+        assign ends[i] = count_t'(BEATS[i] - 1);
+    end : genEnd
+    wire last = count == ends[turn];
 
     always_ff @(posedge clk) begin
         if (rst) begin

@@ -70,8 +70,9 @@ class IntegerElementwise(RtlKernel):
             folding,
             Parameter("OUT_BITS", out_bits, 1, stream_formats.MOST_BITS),
         ]
+        style = next((self._style(depth) for depth, _ in self._memories()), "auto")
         streams, files = [], {}
-        texts = {"STYLE": self._rom_style(), "DSP": "yes" if self.dsp_estimation("") else "no"}
+        texts = {"STYLE": style, "DSP": "yes" if self.dsp_estimation("") else "no"}
         for index, letter in enumerate("ab"):
             mine, words = self._operand(model, index, letter)
             parameters += mine
@@ -155,10 +156,6 @@ class IntegerElementwise(RtlKernel):
 
     def _lanes(self, index: int) -> int:
         return int(self.get_folded_input_shape(index)[-1])
-
-    def _rom_style(self) -> str:
-        style = str(self.get_nodeattr("ram_style"))
-        return style if style in ("block", "distributed") else "auto"
 
     def _result_range(self, model: ModelWrapper | None) -> tuple[int, int]:
         """Lowest and highest result, of all input values and of the actual constants."""
@@ -249,18 +246,19 @@ class IntegerElementwise(RtlKernel):
             if self._is_constant(i)
         ]
 
-    def _in_luts(self, depth: int) -> bool:
-        style = self._rom_style()
-        small = depth <= dot_formats.LUT_MEMORY_DEPTH
-        return style == "distributed" or (style == "auto" and small)
+    def _style(self, depth: int) -> str:
+        return stream_formats.table_style(str(self.get_nodeattr("ram_style")), depth)
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """A LUT for each bit added, buffers of repeated operands, small constants."""
+        """A LUT for each bit added, buffers of repeated operands, small constants.
+
+        A bit of a product costs 1.65 LUTs, as in `dot_formats.dot_luts`.
+        """
         if not self.is_ours():
             return int(self.finn.lut_estimation(self, fpgapart))
         pe, out_bits = self.get_nodeattr("PE"), self.get_output_datatype().bitwidth()
         a_bits, b_bits = (self.get_input_datatype(i).bitwidth() for i in (0, 1))
-        one = out_bits if self.operation < 2 else a_bits * b_bits
+        one = out_bits if self.operation < 2 else math.ceil(1.65 * a_bits * b_bits)
         if self.dsp_estimation(fpgapart):
             one = 0
         total = pe * one + 10
@@ -271,7 +269,8 @@ class IntegerElementwise(RtlKernel):
             if self._is_constant(index):
                 depth = math.prod(beats)
                 groups = [g for g in groups if g[0] != depth]
-                total += dot_formats.memory_luts(depth, width) if self._in_luts(depth) else 0
+                if self._style(depth) != "block":
+                    total += dot_formats.memory_luts(depth, width)
             # RAM32M: four LUTs hold 32 words of 6 bits.
             total += sum(-(-width // 6) * 4 * -(-length // 32) + 20 for length, _ in groups)
         return int(total)
@@ -280,7 +279,7 @@ class IntegerElementwise(RtlKernel):
         """18-kbit block RAMs of constants."""
         if not self.is_ours():
             return int(self.finn.bram_estimation(self, fpgapart))
-        large = [memory for memory in self._memories() if not self._in_luts(memory[0])]
+        large = [memory for memory in self._memories() if self._style(memory[0]) == "block"]
         return sum(dot_formats.memory_brams(*memory) for memory in large)
 
     def uram_estimation(self, fpgapart: str) -> int:

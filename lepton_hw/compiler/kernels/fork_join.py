@@ -89,7 +89,7 @@ class StreamingConcat_rtl(RtlKernel, StreamingConcat):  # type: ignore[misc] # n
     def lut_estimation(self, fpgapart: str) -> int:
         """A multiplexer: a LUT selects among four."""
         selectors = -(-(len(self.onnx_node.input) - 1) // 3)
-        return int(self.get_outstream_width()) * selectors + 40
+        return int(self.get_outstream_width()) * selectors + 10
 
 
 class StreamingSplit_rtl(RtlKernel, StreamingSplit):  # type: ignore[misc] # noqa: N801 – FINN's name
@@ -121,4 +121,4 @@ class StreamingSplit_rtl(RtlKernel, StreamingSplit):  # type: ignore[misc] # noq
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The counter."""
-        return 2 * len(self.onnx_node.output) + 40
+        return 2 * len(self.onnx_node.output) + 4

@@ -52,14 +52,19 @@ class LabelSelect_rtl(RtlKernel, LabelSelect):  # type: ignore[misc] # noqa: N80
         return int(vectors * max(labels // pe, k))
 
     def lut_estimation(self, fpgapart: str) -> int:
-        """Comparators of half a LUT a bit, and multiplexers, in each merge of two lists."""
+        """Merges of two lists, fitted to Yosys for xc7: half a LUT a bit compared and selected."""
         labels, pe, k = (self.get_nodeattr(name) for name in ("Labels", "PE", "K"))
-        bits = self.get_input_datatype().bitwidth() + 1
-        entry = bits + max(1, (labels - 1).bit_length())
+        bits, index = self.get_input_datatype().bitwidth() + 1, max(1, (labels - 1).bit_length())
         merges, lists, length = [(k, min(k, pe))], pe, 1
         while lists > 1:
             merges += [(min(k, length), min(k, length))] * (lists // 2)
             lists, length = -(-lists // 2), 2 * length
-        each = [a * b * bits / 2 + min(k, a + b) * entry for a, b in merges]
-        luts: int = math.ceil(sum(each))
-        return luts + 20
+        compared = sum(a * b for a, b in merges) * bits
+        selected = sum(_moves(a, b, k) + _moves(b, a, k) for a, b in merges) * (bits + index)
+        luts: int = math.ceil(1.15 * (compared + selected) / 2) + k * index + 15
+        return luts
+
+
+def _moves(own: int, other: int, k: int) -> int:
+    """Pairs of an entry of a list and a place of the merged one to which it may move."""
+    return sum(min(other + 1, k - i) for i in range(min(own, k)))

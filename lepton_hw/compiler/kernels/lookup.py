@@ -50,7 +50,7 @@ class Lookup_rtl(RtlKernel, Lookup):  # type: ignore[misc] # noqa: N801 – FINN
                 Stream("in0_V", "in", self.get_instream_width_padded(0), True),
                 Stream("out0_V", "out", self.get_outstream_width_padded(0), False),
             ),
-            texts={"FILE": TABLE, "STYLE": str(self.get_nodeattr("ram_style"))},
+            texts={"FILE": TABLE, "STYLE": self._style()},
             files=files,
         )
 
@@ -76,19 +76,18 @@ class Lookup_rtl(RtlKernel, Lookup):  # type: ignore[misc] # noqa: N801 – FINN
         self.golden.execute_node(self, local, graph)
         context[self.onnx_node.output[0]] = local[self.onnx_node.output[0]]
 
-    def _in_luts(self) -> bool:
-        style, depth = self.get_nodeattr("ram_style"), self.get_nodeattr("NumEmbeddings")
-        small = depth <= dot_formats.LUT_MEMORY_DEPTH
-        return bool(style == "distributed" or (style == "auto" and small))
+    def _style(self) -> str:
+        requested = str(self.get_nodeattr("ram_style"))
+        return stream_formats.table_style(requested, self.get_nodeattr("NumEmbeddings"))
 
     def lut_estimation(self, fpgapart: str) -> int:
         """The table, where it is made of LUTs."""
         depth, width = self.get_nodeattr("NumEmbeddings"), self.get_outstream_width()
-        return 5 + (dot_formats.memory_luts(depth, width) if self._in_luts() else 0)
+        return 5 + (dot_formats.memory_luts(depth, width) if self._style() != "block" else 0)
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18-kbit block RAMs of the table."""
-        if self._in_luts():
+        if self._style() != "block":
             return 0
         return dot_formats.memory_brams(
             self.get_nodeattr("NumEmbeddings"), self.get_outstream_width()

@@ -57,6 +57,17 @@ def hex_words(values: NDArray[Any], dtype: Any) -> str:
     return "".join(f"{row.tobytes().hex()[-digits:]:0>{digits}}\n" for row in packed)
 
 
+def table_style(requested: str, depth: int) -> str:
+    """What a constant memory of `depth` words asks of synthesis, as the estimates assume.
+
+    Small ones ask nothing: they become LUTs anyhow, and Yosys refuses ``distributed`` for a ROM.
+    """
+    small = depth <= dot_formats.LUT_MEMORY_DEPTH
+    if requested == "block" or (requested != "distributed" and not small):
+        return "block"
+    return "auto" if small else "distributed"
+
+
 def counts_per_output(op: Any) -> dict[str, int]:
     """Beats of each output in a frame, as FINN's rtlsim wants them."""
     return {
