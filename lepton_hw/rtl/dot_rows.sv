@@ -44,7 +44,9 @@ module dot_rows import dot_pkg::*; #(
         end
     end
     wire now_valid = pass_valid[LATENCY-1];
-    wire now_last = pass_last[LATENCY-1];
+    wire now_last = FOLD == 1 || pass_last[LATENCY-1];
+    // A sum of one beat may be anything while it is not valid.
+    wire add = en && (FOLD == 1 || now_valid);
 
     logic start;  // the next beat is the first of a sum
     logic done;  // the accumulators hold a sum
@@ -66,7 +68,7 @@ module dot_rows import dot_pkg::*; #(
             .SUM_BITS(SUM_BITS), .PART(SHARED ? PRODUCTS : ALL)
         ) row (.clk, .en, .a(a[LANES == 1 ? 0 : r]), .w(w[r]), .sum(now));
         accumulator #(.BITS(SUM_BITS), .FOLD(FOLD)) total (
-            .clk, .en(en && now_valid), .start, .addend(now), .sum(totals[r])
+            .clk, .en(add), .start, .addend(now), .sum(totals[r])
         );
     end : genRow
 
@@ -78,7 +80,7 @@ module dot_rows import dot_pkg::*; #(
             .SUM_BITS(SUM_BITS), .PART(COMMON)
         ) row (.clk, .en, .a(a[0]), .w('0), .sum(now));
         accumulator #(.BITS(SUM_BITS), .FOLD(FOLD)) total (
-            .clk, .en(en && now_valid), .start, .addend(now), .sum(common)
+            .clk, .en(add), .start, .addend(now), .sum(common)
         );
         always_ff @(posedge clk) begin
             if (rst) valid_sums <= 1'b0;

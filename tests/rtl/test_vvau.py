@@ -1,5 +1,6 @@
 """Depthwise unit of LUTs: any shape, precision and folding equals FINN's VVAU exactly."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,16 @@ def test_any_configuration_is_exact(
     tmp_path_factory: pytest.TempPathFactory, pack: list[Case], seed: int
 ) -> None:
     verify(pack, tmp_path_factory.mktemp("vvau"), seed)
+
+
+def test_weights_that_are_all_zero(tmp_path: Path) -> None:
+    attributes = {
+        "PE": 2, "SIMD": 1, "Dim": [2, 2], "Channels": 2, "Kernel": [3, 3],
+        "inputDataType": "UINT3", "weightDataType": "INT2", "outputDataType": "INT32",
+        "noActivation": 1, "resType": "lut", "mem_mode": "internal_embedded",
+    }  # fmt: skip
+    weights = np.zeros((2, 1, 3, 3), np.float32)
+    streams = (((1, 2, 2, 18), "UINT3"),), (((1, 2, 2, 2), "INT32"),)
+    verify(
+        [Case("VVAU_rtl", attributes, *streams, ((weights, "INT2"),), minimize=True)], tmp_path, 1
+    )

@@ -131,6 +131,18 @@ class LutMatrix(RtlKernel):
         place = f"/{node}/{node}" if self._mode() == "internal_decoupled" else node
         cmd.append(f"create_bd_cell -type hier -reference {top} {place}")
 
+    def minimize_accumulator_width(self, model: ModelWrapper, datatype_only: bool = False) -> Any:
+        """FINN's, which fails where all weights are zero: their sum gets one bit, or a byte."""
+        weights = model.get_initializer(self.onnx_node.input[1])
+        xnor = self.get_nodeattr("binaryXnorMode")
+        if not self.is_lut() or xnor or datatype_only or weights is None or weights.any():
+            return self.finn.minimize_accumulator_width(self, model, datatype_only)
+        is_end = model.find_direct_successors(self.onnx_node) is None
+        name = "UINT8" if is_end else "BINARY"
+        self.set_nodeattr("accDataType", name)
+        self.set_nodeattr("outputDataType", name)
+        return DataType[name]
+
     def minimize_weight_bit_width(self, model: ModelWrapper, datatype_only: bool = False) -> Any:
         """FINN's for its own; ours keeps one-bit and ternary weights as such."""
         weights = model.get_initializer(self.onnx_node.input[1])
