@@ -12,6 +12,7 @@ from lepton_hw.board import Board
 from lepton_hw.compiler.folding_file import require_folding
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
 from lepton_hw.compiler.residual import streamline_branches
+from lepton_hw.compiler.resize import convert_resize
 from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.errors import LeptonError, StageError
 
@@ -56,7 +57,7 @@ class FinnSteps:
         """From QONNX to a streamlined integer graph, without what the host does at its end."""
         from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
 
-        model = streamline_branches(self.run(FRONT, model))
+        model = streamline_branches(convert_resize(self.run(FRONT, model)))
         print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
         # FINN does this last; its layers refuse negative thresholds of an unsigned input before.
         model = model.transform(RoundAndClipThresholds())
