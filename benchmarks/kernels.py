@@ -4,6 +4,7 @@ The table ``adder_tree`` sets the arithmetic of the matrix-vector unit against a
 the same folding, registered after every level and not at all.
 """
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from benchmarks.table import write
 from lepton_hw.compiler.kernels import dot_formats as formats
-from lepton_hw.compiler.kernels.spec import RTL
+from lepton_hw.compiler.kernels.spec import RTL, Parameter, Spec, Stream, wrapper_text
 from lepton_hw.tools import yosys
 
 HERE = Path(__file__).parent
@@ -71,16 +72,14 @@ def matrix_units() -> list[dict[str, Any]]:
                 shape = {"MW": mw, "MH": mh}
                 if unit == "vvau_lut":
                     shape = {"KERNEL": mw, "CHANNELS": mh}
-                cells = yosys.synthesize(
-                    unit,
-                    sources,
-                    {
-                        **shape, "PE": pe, "SIMD": simd, "A_BITS": a_bits, "W_BITS": w_bits,
-                        "A_KIND": a_kind, "W_KIND": w_kind, "SUM_BITS": bits, "EMBEDDED": 1,
-                        "FILE": '\\"weights.dat\\"',
-                    },
-                    {"weights.dat": formats.planar_words(codes, w_bits)},
-                )  # fmt: skip
+                values = {
+                    **shape, "PE": pe, "SIMD": simd, "A_BITS": a_bits, "W_BITS": w_bits,
+                    "A_KIND": a_kind, "W_KIND": w_kind, "SUM_BITS": bits, "EMBEDDED": 1,
+                }  # fmt: skip
+                words = formats.planar_words(codes, w_bits)
+                lanes = pe * simd
+                widths = (simd if unit == "mvau_lut" else lanes) * a_bits, lanes * w_bits, pe * bits
+                cells = _synthesize(unit, sources, values, words, widths)
                 rows.append(
                     {
                         "unit": unit, "format": name, "MW": mw, "MH": mh, "PE": pe, "SIMD": simd,
@@ -88,6 +87,29 @@ def matrix_units() -> list[dict[str, Any]]:
                     }
                 )  # fmt: skip
     return rows
+
+
+def _synthesize(
+    unit: str, sources: list[Path], values: dict[str, int], words: str, widths: tuple[int, ...]
+) -> yosys.Cells:
+    """The unit in the wrapper that FINN's flow gets, with these weights inside."""
+    data, weight, out = (-(-width // 8) * 8 for width in widths)
+    spec = Spec(
+        module=unit,
+        sources=(),
+        parameters=tuple(Parameter(name, value, 0, 1 << 20) for name, value in values.items()),
+        streams=(
+            Stream("in0_V", "in", data, True),
+            Stream("", "weight", weight, True),
+            Stream("out0_V", "out", out, False),
+        ),
+        texts={"FILE": "weights.dat"},
+        files={"weights.dat": words},
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        top = Path(scratch) / "measured.v"
+        top.write_text(wrapper_text(spec, "measured", Path()))
+        return yosys.synthesize("measured", [*sources, top], {}, spec.files)
 
 
 def _sum_bits(n: int, a_bits: int, w_bits: int, a_kind: int) -> int:

@@ -49,7 +49,7 @@ def find() -> Path:
     return Path(found)
 
 
-def script(top: str, sources: list[str], parameters: Mapping[str, object], dsp: bool) -> str:
+def script(top: str, sources: list[str], parameters: Mapping[str, int], dsp: bool) -> str:
     """Yosys commands that synthesise `top` for xc7 and write ``stat.json``."""
     values = " ".join(f"-G {name}={value}" for name, value in parameters.items())
     multipliers = "" if dsp else " -nodsp"
@@ -62,7 +62,7 @@ def script(top: str, sources: list[str], parameters: Mapping[str, object], dsp: 
 def synthesize(
     top: str,
     sources: list[Path],
-    parameters: Mapping[str, object],
+    parameters: Mapping[str, int],
     data: Mapping[str, str] | None = None,
     dsp: bool = False,
 ) -> Cells:
