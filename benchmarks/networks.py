@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lepton_hw.contract import Port
 from lepton_hw.flow import Compile, Flow, Model
 
 #: Batches of random images that the quantisers and normalisations see before export.
@@ -27,15 +26,8 @@ def untrained(model: Model, shape: tuple[int, int, int], classes: int, file: Pat
         for _ in range(CALIBRATION):
             network.train()(door(random.integers(0, 256, (8, *shape)), network.flat))
     settle(network, random.integers(0, 256, (8, *shape)))
-    flat = (int(np.prod(shape)),)
-    port = Port(
-        name="global_in",
-        dtype="UINT8",
-        shape=flat if network.flat else shape,
-        layout="NC" if network.flat else "NHWC",
-    )
     file.parent.mkdir(parents=True, exist_ok=True)
-    export_qonnx(network, port, file)
+    export_qonnx(network, network.ports(shape, "UINT8")[0], file)
     return file
 
 

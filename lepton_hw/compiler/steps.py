@@ -3,20 +3,21 @@
 FINN's steps are called, never copied; a failure in one becomes a single sentence.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.board import Board
+from lepton_hw.compiler.branches import move_layouts, move_scales
 from lepton_hw.compiler.folding_file import require_folding
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
-from lepton_hw.compiler.residual import streamline_branches
-from lepton_hw.compiler.resize import convert_resize
 from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.errors import LeptonError, StageError
 
-FRONT = ("step_qonnx_to_finn", "step_tidy_up", "step_streamline")
+FRONT = ("step_qonnx_to_finn", "step_tidy_up")
+STREAMLINE = ("step_streamline",)
 FOLD = ("step_apply_folding_config", "step_minimize_bit_width")
 REPORT = ("step_generate_estimate_reports",)
 
@@ -57,7 +58,8 @@ class FinnSteps:
         """From QONNX to a streamlined integer graph, without what the host does at its end."""
         from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
 
-        model = streamline_branches(convert_resize(self.run(FRONT, model)))
+        model = self._guard("move_scales", move_scales, self.run(FRONT, model))
+        model = self._guard("move_layouts", move_layouts, self.run(STREAMLINE, model))
         print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
         # FINN does this last; its layers refuse negative thresholds of an unsigned input before.
         model = model.transform(RoundAndClipThresholds())
@@ -105,9 +107,16 @@ class FinnSteps:
                 op.generate_hdl(model, self._board.part, self.config.synth_clk_period_ns)
 
     def _one(self, name: str, model: ModelWrapper) -> ModelWrapper:
+        step = getattr(self._steps, name)
+        return self._guard(name, lambda model: step(model, self.config), model)
+
+    def _guard(
+        self, name: str, step: Callable[[ModelWrapper], ModelWrapper], model: ModelWrapper
+    ) -> ModelWrapper:
+        """The step's result; whatever FINN raises in it becomes one sentence."""
         print(f"=== {name} ===", flush=True)
         try:
-            return getattr(self._steps, name)(model, self.config)
+            return step(model)
         except LeptonError:
             raise
         except Exception as error:

@@ -85,9 +85,13 @@ def integer_range(dtype: str) -> tuple[int, int]:
 def to_codes(outputs: NDArray[Any], port: Port) -> tuple[Codes, float]:
     """Real outputs (scale × code + bias) as codes, with the largest distance from a whole one.
 
+    Outputs of four dimensions are (N, C, H, W), as networks and QONNX graphs give them; their
+    codes are channels last, as at the hardware's door.
     The port's scale and bias hold one value, or one for each element of the last axis; none at
     all means that the outputs are codes already.
     """
+    if outputs.ndim == 4:
+        outputs = outputs.transpose(0, 2, 3, 1)
     exact = (outputs.astype(np.float64) - np.asarray(port.bias or (0.0,))) / np.asarray(
         port.scale or (1.0,)
     )

@@ -25,6 +25,7 @@ NETWORKS = {
     "mobilenet_v1": "mobilenet_v1",
     "dscnn": "dscnn",
     "vgg10": "vgg10",
+    "unet": "unet",
 }
 
 

@@ -6,6 +6,7 @@ everywhere. Batch normalisation and scales become thresholds, so only integers a
 
 from dataclasses import dataclass
 
+import torch
 from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear, QuantReLU
 from brevitas.quant import (
     Int8ActPerTensorFloat,
@@ -104,6 +105,14 @@ def signed_activation(bits: Bits) -> nn.Module:
         bit_width=max(bits.act, 2),
         collect_stats_steps=CALIBRATION_BATCHES,
     )
+
+
+class Concat(nn.Module):  # type: ignore[misc]  # torch ships no types for strict mode
+    """Joins tensors along their channels; all of them must come from one quantiser."""
+
+    def forward(self, *parts: torch.Tensor) -> torch.Tensor:
+        """(N, C1, H, W), (N, C2, H, W), … → (N, C1 + C2 + …, H, W)."""
+        return torch.cat(parts, dim=1)
 
 
 def conv_block(inputs: int, outputs: int, window: Window, bits: Bits) -> list[nn.Module]:

@@ -209,6 +209,10 @@ def _hardware_shape(model: Any, tensor: str) -> tuple[int, ...]:
     return (*shape[1:], shape[0]) if len(shape) == 3 else shape
 
 
+def _layout(shape: tuple[int, ...]) -> str:
+    return "NHWC" if len(shape) == 3 else "NC"
+
+
 def _contract(
     model: Any, before: list[dict[str, Any]], after: tuple[str, ...], scale: float
 ) -> InputContract:
@@ -219,14 +223,14 @@ def _contract(
             name=name,
             dtype=model.get_tensor_datatype(name).name,
             shape=shape,
-            layout="NHWC" if len(shape) == 3 else "NC",
+            layout=_layout(shape),
             scale=(scale,),
         ),
         output=Port(
             name=out,
             dtype="FLOAT32",
-            shape=tuple(model.get_tensor_shape(out)[1:]),
-            layout="NC",
+            shape=_hardware_shape(model, out),
+            layout=_layout(_hardware_shape(model, out)),
             scale=(),
             bias=(),
         ),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lepton_hw.artifacts import Artifact
 from lepton_hw.board import Board
-from lepton_hw.contract import InputContract, Port
+from lepton_hw.contract import InputContract
 from lepton_hw.data import load
 from lepton_hw.data.dataset import Dataset
 from lepton_hw.data.preprocess import door_dtype, prepare
@@ -94,21 +94,10 @@ def contract_of(flow: Flow, dataset: Dataset, network: Any) -> InputContract:
     before = [*dataset.decode, *(step.model_dump(mode="json") for step in flow.data.preprocess)]
     if network.flat:
         before.append({"op": "flatten"})
-        shape = (int(np.prod(shape)),)
+    entry, output = network.ports(shape, door_dtype(flow.data.preprocess))
     return InputContract(
-        input=Port(
-            name="global_in",
-            dtype=door_dtype(flow.data.preprocess),
-            shape=shape,
-            layout="NC" if network.flat else "NHWC",
-        ),
-        output=Port(
-            name="global_out",
-            dtype="INT32",
-            shape=(len(dataset.classes),),
-            layout="NC",
-            scale=(network.output_scale(),),
-        ),
+        input=entry,
+        output=output,
         host_before=tuple(before),
         host_after=("argmax",),
         labels=dataset.classes,

@@ -65,6 +65,13 @@ def run(
     dataset = load(flow.data, progress)
     torch.manual_seed(flow.train.seed)
     network = build_network(flow, dataset)
+    if network.per_pixel:
+        raise InputError(
+            f"network '{flow.model.name}' gives a class for each pixel, data set "
+            f"'{flow.data.set}' has one for each image",
+            "a network with one class for each image",
+            "choose another model.name",
+        )
     if flow.train.init:
         _start_from(network, Path(flow.train.init), progress)
     trainer = Trainer(

@@ -14,12 +14,15 @@ from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear, QuantReLU
 from numpy.typing import NDArray
 from torch import nn
 
+from lepton_hw.models.layers import Concat
 from lepton_hw.models.network import Network, door
 
 #: Shifts that are tried, in units of the integer sum, smallest first.
 SHIFTS = np.array(sorted(np.linspace(-0.5, 0.5, 101), key=abs))
 #: Distance from the nearest integer that is enough; a 24-bit float needs far less.
 ENOUGH = 0.05
+#: Layers that pass codes on as they are.
+UNSCALED = (nn.MaxPool2d, nn.UpsamplingNearest2d, Concat)
 WATCHED = (
     QuantConv2d,
     QuantLinear,
@@ -27,7 +30,7 @@ WATCHED = (
     QuantIdentity,
     nn.BatchNorm1d,
     nn.BatchNorm2d,
-    nn.MaxPool2d,
+    *UNSCALED,
 )
 
 
@@ -63,7 +66,7 @@ def _chains(network: Network, codes: NDArray[Any]) -> list[tuple[nn.Module, nn.M
                 norm, scale = norm_of[key]
                 chains.append((norm, module, scale))
             scale_of[new] = float(module.act_quant.scale())
-        elif isinstance(module, nn.MaxPool2d) and key in scale_of:
+        elif isinstance(module, UNSCALED) and key in scale_of:
             scale_of[new] = scale_of[key]
 
     hooks = [

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lepton_hw import models
-from lepton_hw.contract import InputContract, Port
+from lepton_hw.contract import InputContract
 from lepton_hw.errors import InputError
 from lepton_hw.executors.qonnx_executor import QonnxExecutor
 from lepton_hw.executors.torch_executor import TorchExecutor
@@ -27,11 +27,12 @@ SHAPES = {
     "mobilenet_v1": (32, 32, 3),
     "dscnn": (25, 10, 1),
     "vgg10": (128, 1, 2),
+    "unet": (8, 16, 3),
 }
 WIDTH = {"lfc": 0.0625, "mobilenet_v1": 0.125}
 CASES = [(name, 4) for name in SHAPES] + [
     ("cnn_small", 1), ("cnn_small", 2), ("cnn_small", 3), ("cnn_small", 8),
-    ("tfc", 1), ("tfc", 2), ("cnv", 1), ("resnet8", 1), ("resnet8", 2),
+    ("tfc", 1), ("tfc", 2), ("cnv", 1), ("resnet8", 1), ("resnet8", 2), ("unet", 2),
 ]  # fmt: skip
 CLASSES = 5
 
@@ -50,23 +51,8 @@ def network(name: str, bits: int) -> Network:
 
 
 def contract(name: str, built: Network) -> InputContract:
-    shape = SHAPES[name]
-    flat = (int(np.prod(shape)),)
-    return InputContract(
-        input=Port(
-            name="global_in",
-            dtype="UINT8",
-            shape=flat if built.flat else shape,
-            layout="NC" if built.flat else "NHWC",
-        ),
-        output=Port(
-            name="global_out",
-            dtype="INT32",
-            shape=(CLASSES,),
-            layout="NC",
-            scale=(built.output_scale(),),
-        ),
-    )
+    entry, output = built.ports(SHAPES[name], "UINT8")
+    return InputContract(input=entry, output=output)
 
 
 def test_every_network_has_a_case() -> None:
@@ -83,7 +69,8 @@ def test_trains_and_exports_to_the_same_integers(name: str, bits: int, tmp_path:
     optimiser = torch.optim.AdamW(built.parameters(), lr=1e-3)
     codes = np.random.default_rng(3).integers(0, 256, (6, *SHAPES[name]))
     outputs = built.train()(door(codes, built.flat))
-    torch.nn.functional.cross_entropy(outputs, torch.arange(6) % CLASSES).backward()
+    labels = torch.arange(outputs[:, 0].numel()).reshape(outputs[:, 0].shape) % CLASSES
+    torch.nn.functional.cross_entropy(outputs, labels).backward()
     missing = [n for n, p in built.named_parameters() if p.requires_grad and p.grad is None]
     assert missing == []
     optimiser.step()
@@ -98,7 +85,7 @@ def test_trains_and_exports_to_the_same_integers(name: str, bits: int, tmp_path:
     assert (got == expected).all()
 
 
-@pytest.mark.parametrize("name", ["cnn_small", "tfc", "cnv", "resnet8"])
+@pytest.mark.parametrize("name", ["cnn_small", "tfc", "cnv", "resnet8", "unet"])
 def test_settled_thresholds_keep_away_from_integers(name: str) -> None:
     """Measured on the network itself: the sums at which codes change, in float64."""
     built = network(name, 3)

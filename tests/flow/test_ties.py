@@ -13,7 +13,7 @@ from qonnx.custom_op.general.quant import quant
 from qonnx.util.cleanup import cleanup_model
 
 from lepton_hw.board import load_board
-from lepton_hw.compiler.steps import FRONT, FinnSteps
+from lepton_hw.compiler.steps import FRONT, STREAMLINE, FinnSteps
 from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.compiler.world import finn_world
 
@@ -106,7 +106,7 @@ def test_through_finns_own_conversion(tmp_path: Path, signed: bool) -> None:
     log = tmp_path / "log"
     with finn_world(tmp_path / "build", log):
         steps = FinnSteps(load_board("pynq_z2"), tmp_path / "finn", log)
-        model = steps.run(FRONT, ModelWrapper(str(tmp_path / "m.onnx")))
+        model = steps.run((*FRONT, *STREAMLINE), ModelWrapper(str(tmp_path / "m.onnx")))
         unfixed = differing(original, model)
         assert round_ties_to_even(model) > 0
         assert unfixed > 0

@@ -144,3 +144,11 @@ def test_divergence_and_bad_augmentation_and_device(tmp_path: Path) -> None:
         train.run(shrunk, BOARD, work)
     with pytest.raises(InputError, match="device 'tpu'"):
         train.run(flow, BOARD, work, device="tpu")
+
+
+def test_one_label_for_an_image_and_a_class_for_each_pixel(tmp_path: Path) -> None:
+    flow = small_flow()
+    assert flow.model
+    flow = flow.model_copy(update={"model": flow.model.model_copy(update={"name": "unet"})})
+    with pytest.raises(InputError, match="'unet' gives a class for each pixel, data set 'synth"):
+        train.run(flow, BOARD, folder(tmp_path, "work"))
