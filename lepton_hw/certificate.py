@@ -60,7 +60,9 @@ class Certificate(_Frozen):
     `exact` is true only if all executors agree on every output integer and RTL and FINN's graph
     on every integer between the layers, too. `reference` names the executor that the others are
     compared with; `cycles_per_frame` is the
-    steady state measured in RTL; `digests` are SHA-256 of model, RTL and vectors.
+    steady state measured in RTL; `digests` are SHA-256 of model, RTL and vectors. `remedies` says
+    what was changed in a given model so that it maps, and `changed_vectors` in how many vectors
+    the changed model's outputs are not the given one's; the claim is about the changed one.
     """
 
     exact: bool
@@ -72,3 +74,5 @@ class Certificate(_Frozen):
     digests: dict[str, str]
     input_contract: InputContract
     versions: dict[str, str]
+    remedies: tuple[str, ...] = ()
+    changed_vectors: int = 0

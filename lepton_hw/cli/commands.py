@@ -112,21 +112,27 @@ _stage_command("report", "Write the report.")
 
 @app.command()
 def lint(
-    model: Annotated[str, typer.Argument(help="a QONNX file")],
+    model: Annotated[str, typer.Argument(help="a QONNX file, or a flow before it is trained")],
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Say which layers of a QONNX file will not map to hardware, and why."""
-    from lepton_hw.stages.lint import lint_file
+    """Say which layers of a QONNX file or a flow will not map to hardware, and why."""
+    from lepton_hw.stages.lint import lint_file, lint_flow
 
-    findings = lint_file(Path(model))
+    if model.endswith(".onnx") or (Path(model).is_file() and not model.endswith(".toml")):
+        findings = lint_file(Path(model))
+    else:
+        findings = lint_flow(load_flow(model), Screen())
+    lost = [finding for finding in findings if not finding.automatic]
     if as_json:
         print(json.dumps([vars(finding) for finding in findings], indent=1))
     else:
         for finding in findings:
-            print(f"{finding.layer} ({finding.operator}): {finding.problem}; {finding.remedy}.")
-        print(f"{len(findings)} layers will not map" if findings else "nothing found")
-    if findings:
+            remedy = "compiling mends this" if finding.automatic else finding.remedy
+            print(f"{finding.layer} ({finding.operator}): {finding.problem}; {remedy}.")
+        mended = "compiling mends all of it" if findings else "nothing found"
+        print(f"{len(lost)} layers will not map" if lost else mended)
+    if lost:
         raise typer.Exit(1)
 
 

@@ -27,13 +27,17 @@ class QonnxExecutor(Executor):
         self.residual = 0.0
         self._models: dict[int, Any] = {}
 
+    def real(self, codes: Codes) -> NDArray[np.float32]:
+        """The graph's own float32 outputs for codes (N, *contract.input.shape), N at least 1."""
+        frames = self._as_graph_input(codes)
+        found = [self._execute(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+        return np.concatenate(found)
+
     def _infer(self, codes: Codes) -> Codes:
         if not len(codes):
             return np.zeros((0, *self.contract.output.shape), np.int64)
         begin = time.perf_counter()
-        frames = self._as_graph_input(codes)
-        found = [self._execute(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
-        outputs = np.concatenate(found)
+        outputs = self.real(codes)
         self.images_per_second = len(codes) / (time.perf_counter() - begin)
         whole, residual = to_codes(outputs, self.contract.output)
         self.residual = max(self.residual, residual)

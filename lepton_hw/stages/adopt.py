@@ -1,9 +1,12 @@
 """Takes a finished QONNX file from elsewhere to the same place as the export stage.
 
 Checks it (it may be anything), moves what the host does before the first quantiser out of the
-graph and into the contract, and makes random vectors. Never trains and never compiles.
+graph and into the contract, mends what can be mended, and makes random vectors. Never trains and
+never compiles.
 """
 
+import copy
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +15,21 @@ from numpy.typing import NDArray
 
 from lepton_hw.contract import InputContract, Port
 from lepton_hw.errors import InputError
+from lepton_hw.executors.qonnx_executor import QonnxExecutor
 from lepton_hw.flow import Flow
 from lepton_hw.progress import Progress
 from lepton_hw.stages.export import Exported
 from lepton_hw.stages.onnx_checks import (
     DECISIONS,
     HOST_HEAD,
+    MAX_INPUT_BITS,
     read_onnx,
     require_bit_widths,
     require_known,
     require_quantised,
 )
-
-#: The widest door: wider codes are no pixels, and float32 would not hold their products.
-MAX_INPUT_BITS = 16
+from lepton_hw.stages.onnx_defaults import write_defaults
+from lepton_hw.stages.remedies import apply_remedies
 
 
 def model_path(flow: Flow) -> Path:
@@ -55,14 +59,37 @@ def run(flow: Flow, file: Path, workdir: Path, progress: Progress) -> Exported:
         require_known(model, file)
         require_bit_widths(model, file)
         require_quantised(model, file)
+        write_defaults(model)
         after = _cut_decisions(model)
         before, scale = _integer_door(model, file, flow)
-        model.save(str(workdir / "model.onnx"))
         inputs = random_vectors(model, flow.check.random_vectors, flow.check.seed)
+        contract = _contract(model, before, after, scale)
+        given = copy.deepcopy(model)
+        remedies = apply_remedies(model)
+        model.save(str(workdir / "model.onnx"))
         np.savez_compressed(workdir / "vectors.npz", inputs=inputs)
+        changed = 0
+        if any(not remedy.exact for remedy in remedies):
+            changed = _changed(given, workdir / "model.onnx", contract, inputs)
         task.advance()
-    contract = _contract(model, before, after, scale)
-    return Exported(contract=contract, images=len(inputs))
+    for remedy in remedies:
+        progress.say(f"mended {remedy}")
+    return Exported(
+        contract=contract,
+        images=len(inputs),
+        remedies=tuple(str(remedy) for remedy in remedies),
+        changed_vectors=changed,
+    )
+
+
+def _changed(given: Any, mended: Path, contract: InputContract, inputs: NDArray[np.int64]) -> int:
+    """In how many vectors the outputs of the mended model are not those of the given one."""
+    with tempfile.TemporaryDirectory() as folder:
+        original = Path(folder) / "given.onnx"
+        given.save(str(original))
+        outputs = [QonnxExecutor(path, contract).real(inputs) for path in (original, mended)]
+    different = (outputs[0] != outputs[1]).reshape(len(inputs), -1).any(axis=1)
+    return int(different.sum())
 
 
 def _cut_decisions(model: Any) -> tuple[str, ...]:

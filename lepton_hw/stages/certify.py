@@ -88,6 +88,8 @@ def run(
         },
         input_contract=contract,
         versions=versions(PACKAGES["certify"]),
+        remedies=exported.remedies,
+        changed_vectors=exported.changed_vectors,
     )
     write_atomically(workdir / FILE, certificate.model_dump_json(indent=2) + "\n")
     return Certified(certificate=certificate)

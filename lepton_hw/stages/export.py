@@ -32,7 +32,8 @@ class Exported(Artifact):
     in the door's datatype, `labels` int64 (N,), `torch_codes` int64 (N, classes).
     `images` counts them; QONNX and PyTorch agree on every one. `torch_residual` is the largest
     distance of a PyTorch output from a whole code. A model that was not trained here has neither
-    labels nor torch_codes.
+    labels nor torch_codes; `remedies` says what had to be changed in it, and `changed_vectors` in
+    how many vectors that changed an output.
     """
 
     stage: ClassVar[str] = "export"
@@ -42,6 +43,8 @@ class Exported(Artifact):
     images: int
     torch_residual: float = 0.0
     qonnx_images_per_second: float = 0.0
+    remedies: tuple[str, ...] = ()
+    changed_vectors: int = 0
 
 
 def run(

@@ -3,36 +3,39 @@
 Only reads the graph; compiling may still find what cannot be seen here.
 """
 
+import copy
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lepton_hw.errors import InputError
-from lepton_hw.stages.onnx_checks import KNOWN, LAYERS, MAX_BITS, read_onnx
+from lepton_hw.flow import Flow
+from lepton_hw.progress import SILENT, Progress
+from lepton_hw.stages.onnx_checks import KNOWN, LAYERS, MAX_BITS, MAX_INPUT_BITS, read_onnx
+from lepton_hw.stages.quantised import JOINS, QUANT, codes_of, is_static, one_value, origin
+from lepton_hw.stages.remedies import apply_remedies
 
-QUANT = ("Quant", "IntQuant")
-#: Operators through which a quantised tensor keeps its scale.
-TRANSPARENT = (
-    "Reshape", "Flatten", "Transpose", "Identity", "MaxPool", "Resize", "Upsample", "Split",
-    "Squeeze", "Unsqueeze", "Pad", "Relu",
-)  # fmt: skip
 SMOOTH = ("Sigmoid", "Tanh", "Gelu", "Erf", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "Softplus")
-#: Scales that differ by less than float32 can tell are the same.
-SAME = 1e-6
+#: Images that set the ranges of an untrained network's quantisers before it is looked at.
+CALIBRATION = 8
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One layer that will not map: its name and operator, why, and what to do."""
+    """One layer that will not map: its name and operator, why, and what to do.
+
+    `automatic` where compiling mends it by itself (`lepton_hw.stages.remedies`).
+    """
 
     layer: str
     operator: str
     problem: str
     remedy: str
+    automatic: bool = False
 
 
 def lint_file(file: Path) -> tuple[Finding, ...]:
@@ -49,13 +52,43 @@ def lint_file(file: Path) -> tuple[Finding, ...]:
     return lint(cleanup_model(model))
 
 
+def lint_flow(flow: Flow, progress: Progress = SILENT) -> tuple[Finding, ...]:
+    """All findings of a flow's network before it is trained, or of its model file."""
+    if flow.data is None:
+        return lint_file(Path(flow.model_file or ""))
+    from lepton_hw.data import load
+    from lepton_hw.data.preprocess import prepare
+    from lepton_hw.models.network import door
+    from lepton_hw.stages.export import contract_of
+    from lepton_hw.stages.qonnx_file import export_qonnx
+    from lepton_hw.stages.train import build_network
+
+    dataset = load(flow.data, progress)
+    network = build_network(flow, dataset)
+    images = prepare(dataset.test_images[:CALIBRATION], flow.data.preprocess)
+    network.train()(door(images, network.flat))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "untrained.onnx"
+        export_qonnx(network, contract_of(flow, dataset, network).input, file)
+        return lint_file(file)
+
+
 def lint(model: Any) -> tuple[Finding, ...]:
     """All findings of a cleaned-up graph, in its order."""
-    found: list[Finding] = list(_unknown(model))
+    found = tuple(_findings(model))
+    if not found:
+        return ()
+    mended = copy.deepcopy(model)
+    apply_remedies(mended)
+    left = {(finding.layer, finding.operator) for finding in _findings(mended)}
+    return tuple(replace(f, automatic=(f.layer, f.operator) not in left) for f in found)
+
+
+def _findings(model: Any) -> Iterator[Finding]:
+    yield from _unknown(model)
     for node in model.graph.node:
         for check in CHECKS:
-            found.extend(check(model, node))
-    return tuple(found)
+            yield from check(model, node)
 
 
 def _unknown(model: Any) -> Iterator[Finding]:
@@ -87,14 +120,15 @@ def _float_weights(model: Any, node: Any) -> Iterator[Finding]:
 def _float_input(model: Any, node: Any) -> Iterator[Finding]:
     if node.op_type not in LAYERS or model.get_initializer(node.input[0]) is not None:
         return
-    source = _source(model, node.input[0])
+    if codes_of(model, node.input[0]) is not None:
+        return
+    source = origin(model, node.input[0])
     if source is None:
-        if not _is_integer(model, model.graph.input[0].name):
-            yield _finding(
-                node,
-                "it reads the model's input, which has no integer type",
-                "quantise the input, or pass --input-type when building",
-            )
+        yield _finding(
+            node,
+            "it reads the model's input, which has no integer type",
+            "quantise the input, or pass --input-type when building",
+        )
     elif source.op_type not in (*QUANT, "BipolarQuant", "Trunc", *_AVERAGES):
         yield _finding(
             node,
@@ -104,37 +138,49 @@ def _float_input(model: Any, node: Any) -> Iterator[Finding]:
 
 
 def _unequal_scales(model: Any, node: Any) -> Iterator[Finding]:
-    if node.op_type not in ("Add", "Concat") or any(_is_static(model, n) for n in node.input):
+    if node.op_type not in JOINS or any(is_static(model, n) for n in node.input):
         return
-    scales = []
-    for name in node.input:
-        source = _source(model, name)
-        if source is None or source.op_type not in QUANT:
+    if codes_of(model, node.output[0]) is not None:
+        return
+    branches = [codes_of(model, name) for name in node.input]
+    for name, branch in zip(node.input, branches, strict=True):
+        if branch is None:
             yield _finding(
                 node,
                 f"its input {name} is not the output of a quantiser",
                 "put one quantiser with a shared scale on all its inputs",
             )
             return
-        scales.append(model.get_initializer(source.input[1]))
-    if any(not _same(scales[0], scale) for scale in scales[1:]):
-        shown = ", ".join(f"{float(np.ravel(scale)[0]):.6g}" for scale in scales)
-        yield _finding(
-            node,
-            f"its inputs have different scales ({shown})",
-            "let all its inputs pass the same quantiser, with one scale",
-        )
+    shown = ", ".join(f"{branch.scale:.6g}" for branch in branches if branch is not None)
+    yield _finding(
+        node,
+        f"its inputs have different scales ({shown})",
+        "let all its inputs pass the same quantiser, with one scale",
+    )
 
 
 def _scale_before_pool(model: Any, node: Any) -> Iterator[Finding]:
-    if node.op_type != "MaxPool":
+    if node.op_type != "MaxPool" or codes_of(model, node.input[0]) is not None:
         return
-    source = _source(model, node.input[0])
-    if source is not None and source.op_type not in (*QUANT, "BipolarQuant"):
+    source = origin(model, node.input[0])
+    name = "the model's float input" if source is None else source.name or source.op_type
+    if source is None or source.op_type not in (*QUANT, "BipolarQuant"):
         yield _finding(
             node,
-            f"{source.name or source.op_type} stands between it and the quantiser before it",
+            f"{name} stands between it and the quantiser before it",
             "quantise directly in front of the max-pool",
+        )
+
+
+def _float_thresholds(model: Any, node: Any) -> Iterator[Finding]:
+    if node.op_type != "MultiThreshold" or _is_integer(model, node.input[0]):
+        return
+    thresholds = model.get_initializer(node.input[1])
+    if thresholds is None or (thresholds != np.rint(thresholds)).any():
+        yield _finding(
+            node,
+            f"it compares {node.input[0]}, which is float, with thresholds that are no integers",
+            "let it follow a layer of integers, or round its thresholds up",
         )
 
 
@@ -142,14 +188,17 @@ def _bit_widths(model: Any, node: Any) -> Iterator[Finding]:
     if node.op_type not in QUANT or len(node.input) < 4:
         return
     bits = model.get_initializer(node.input[3])
+    weights = model.get_initializer(node.input[0]) is not None
+    most = MAX_INPUT_BITS if node.input[0] == model.graph.input[0].name else MAX_BITS
     if bits is None or np.size(bits) != 1 or float(bits) != int(bits):
         yield _finding(node, "its bit width is not one whole number", "use whole bits")
-    elif int(bits) > MAX_BITS:
-        yield _finding(
-            node,
-            f"it has {int(bits)} bits, and more than {MAX_BITS} need too many thresholds",
-            f"use at most {MAX_BITS} bits",
+    elif int(bits) > most:
+        limit = (
+            f"more than {most} do not fit the multipliers"
+            if weights
+            else f"more than {most} need too many thresholds"
         )
+        yield _finding(node, f"it has {int(bits)} bits, and {limit}", f"use at most {most} bits")
 
 
 def _scales(model: Any, node: Any) -> Iterator[Finding]:
@@ -158,7 +207,7 @@ def _scales(model: Any, node: Any) -> Iterator[Finding]:
         return
     scale = model.get_initializer(node.input[1])
     zero = model.get_initializer(node.input[2])
-    if scale is None or (np.size(scale) > 1 and not _same(scale, np.ravel(scale)[:1])):
+    if scale is None or one_value(scale) is None:
         yield _finding(
             node,
             "an activation has a scale for each channel",
@@ -174,35 +223,14 @@ CHECKS: tuple[Callable[[Any, Any], Iterator[Finding]], ...] = (
     _float_input,
     _unequal_scales,
     _scale_before_pool,
+    _float_thresholds,
     _bit_widths,
     _scales,
 )
 
 
-def _source(model: Any, tensor: str) -> Any | None:
-    """The node that decides the scale of a tensor; None for the model's input."""
-    while (node := model.find_producer(tensor)) is not None:
-        if node.op_type not in TRANSPARENT:
-            return node
-        tensor = node.input[0]
-    return None
-
-
-def _is_static(model: Any, tensor: str) -> bool:
-    """Whether it is a constant, or the quantised form of one."""
-    producer = model.find_producer(tensor)
-    if producer is None:
-        return model.get_initializer(tensor) is not None
-    return all(model.get_initializer(name) is not None for name in producer.input)
-
-
 def _is_integer(model: Any, tensor: str) -> bool:
     return bool(model.get_tensor_datatype(tensor).is_integer())
-
-
-def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    left, right = np.unique(one), np.unique(other)
-    return left.shape == right.shape and bool(np.allclose(left, right, rtol=SAME, atol=0))
 
 
 def _finding(node: Any, problem: str, remedy: str) -> Finding:

@@ -23,6 +23,8 @@ KNOWN = {
 }  # fmt: skip
 #: FINN turns an activation of b bits into 2^b - 1 thresholds and refuses more than 8 bits.
 MAX_BITS = 8
+#: The widest door: wider codes are no pixels, and float32 would not hold their products.
+MAX_INPUT_BITS = 16
 
 
 def read_onnx(file: Path) -> Any:
@@ -146,7 +148,7 @@ def require_bit_widths(model: Any, file: Path) -> None:
             )
         width = float(np.reshape(bits, -1)[0])
         first = node.input[0] == model.graph.input[0].name
-        most = 2 * MAX_BITS if first else MAX_BITS
+        most = MAX_INPUT_BITS if first else MAX_BITS
         if width != int(width) or not 1 <= width <= most:
             raise InputError(
                 f"{file}: quantiser '{node.name}' has {width:g} bits",

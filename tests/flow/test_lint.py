@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lepton_hw.cli import run
@@ -68,6 +69,38 @@ def test_an_activation_straight_into_a_layer(tmp_path: Path) -> None:
     found = only(lint_file(graph.save(tmp_path / "relu.onnx", last)))
     assert "straight from" in found.problem
     assert found.remedy == "put a quantiser in front of it"
+
+
+def test_a_scale_between_a_quantiser_and_a_layer_moves_by_itself(tmp_path: Path) -> None:
+    graph = Graph()
+    image = graph.node("Mul", [graph.quantised("image", 4), graph.constant("c", 0.3)], "scaled")
+    pooled = graph.node("Identity", [image], "same")
+    last = graph.node("MatMul", [pooled, graph.quantised(
+        graph.constant("w1", weights(FEATURES, CLASSES)), 4)], "out")  # fmt: skip
+    assert lint_file(graph.save(tmp_path / "m.onnx", last)) == ()
+
+
+def test_thresholds_of_a_float_tensor(tmp_path: Path) -> None:
+    graph = Graph()
+    levels = np.tile(np.array([0.5, 1.5, 2.5], np.float32), (FEATURES, 1))
+    stepped = graph.node(
+        "MultiThreshold", ["image", graph.constant("levels", levels)], "steps", out_dtype="UINT2"
+    )
+    last = graph.node("MatMul", [stepped, graph.quantised(
+        graph.constant("w1", weights(FEATURES, CLASSES)), 4)], "out")  # fmt: skip
+    found = lint_file(graph.save(tmp_path / "m.onnx", last))
+    assert "thresholds that are no integers" in found[0].problem
+
+
+def test_wide_weights_and_a_wide_door(tmp_path: Path) -> None:
+    found = only(lint_file(dense(tmp_path / "m.onnx", weight_bits=9, first=weights(6, 4)))[:1])
+    assert "multipliers" in found.problem
+    assert lint_file(dense(tmp_path / "m.onnx", input_bits=16)) == ()
+
+
+def test_a_flow_before_it_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["lint", "digits_cnn"]) == 0
+    assert capsys.readouterr().out == "nothing found\n"
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ class Graph:
         return name
 
     def node(self, op: str, inputs: Sequence[str], output: str, **attributes: object) -> str:
-        domain = QONNX if op in ("Quant", "BipolarQuant", "Trunc") else ""
+        domain = QONNX if op in ("Quant", "BipolarQuant", "Trunc", "MultiThreshold") else ""
         self.nodes.append(
             helper.make_node(
                 op, list(inputs), [output], name=f"{op}_{output}", domain=domain, **attributes
@@ -53,11 +53,12 @@ class Graph:
         batch: int | str = 1,
         outputs: Sequence[str] = (),
         inputs: Sequence[str] = ("image",),
+        shape: Sequence[int] = (FEATURES,),
     ) -> Path:
         graph = helper.make_graph(
             self.nodes,
             "tiny",
-            [info(name, (batch, FEATURES)) for name in inputs],
+            [info(name, (batch, *shape)) for name in inputs],
             [info(name, (batch, CLASSES)) for name in (output, *outputs)],
             initializer=self.constants,
         )
@@ -72,6 +73,19 @@ def info(name: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
 
 def weights(rows: int, columns: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).integers(-7, 8, (rows, columns)).astype(np.float32) / 4
+
+
+def convolution(graph: Graph, tensor: str, name: str, shape: Sequence[int]) -> str:
+    """Weights (out, in, *kernel) of 4 bits; no attribute that ONNX lets an exporter leave out."""
+    values = weights(shape[0], int(np.prod(shape[1:])), seed=len(graph.nodes)).reshape(shape)
+    weight = graph.quantised(graph.constant(f"{name}_weight", values), 4)
+    return graph.node("Conv", [tensor, weight], name)
+
+
+def head(graph: Graph, tensor: str, elements: int) -> str:
+    """Flatten → dense layer of `CLASSES`."""
+    weight = graph.quantised(graph.constant("head_weight", weights(elements, CLASSES, 9)), 4)
+    return graph.node("MatMul", [graph.node("Flatten", [tensor], "flat"), weight], "classes")
 
 
 def dense(
