@@ -29,7 +29,8 @@ class QonnxExecutor(Executor):
 
     def real(self, codes: Codes) -> NDArray[np.float32]:
         """The graph's own float32 outputs for codes (N, *contract.input.shape), N at least 1."""
-        frames = self._as_graph_input(codes)
+        shape = tuple(self._model(1).get_tensor_shape(self._model(1).graph.input[0].name)[1:])
+        frames = in_graph_order(codes.astype(np.float32), self.contract.input.layout, shape)
         found = [self._execute(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
         return np.concatenate(found)
 
@@ -74,20 +75,18 @@ class QonnxExecutor(Executor):
             self._models[batch] = model
         return self._models[batch]
 
-    def _as_graph_input(self, codes: Codes) -> NDArray[np.float32]:
-        """Frames in the order of the graph's own input, float32 as ONNX's quantisers want them."""
-        model = self._model(1)
-        shape = tuple(model.get_tensor_shape(model.graph.input[0].name)[1:])
-        frames = codes.astype(np.float32)
-        if self.contract.input.layout == "NHWC" and len(shape) == 3:
-            frames = frames.transpose(0, 3, 1, 2)
-        if frames[0].size != np.prod(shape) or (frames.ndim > 2 and frames.shape[1:] != shape):
-            raise StageError(
-                f"frames of {frames.shape[1:]} for a graph input of {shape}",
-                "one shape",
-                "export again, so that contract and graph agree",
-            )
-        return np.ascontiguousarray(frames.reshape(len(frames), *shape))
+
+def in_graph_order(frames: NDArray[Any], layout: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Frames of a contract's layout in the order of a QONNX graph's input, which is `shape`."""
+    if layout == "NHWC" and len(shape) == 3:
+        frames = frames.transpose(0, 3, 1, 2)
+    if frames[0].size != np.prod(shape) or (frames.ndim > 2 and frames.shape[1:] != shape):
+        raise StageError(
+            f"frames of {frames.shape[1:]} for a graph input of {shape}",
+            "one shape",
+            "export again, so that contract and graph agree",
+        )
+    return np.ascontiguousarray(frames.reshape(len(frames), *shape))
 
 
 def _run(model: Any, frames: NDArray[np.float32]) -> NDArray[np.float32]:

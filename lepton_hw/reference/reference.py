@@ -1,0 +1,126 @@
+"""The exact reference: a file in, integers in, integers out, on a CPU or a CUDA card.
+
+Runs any number of frames in bounded memory and gives every tensor between by name.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lepton_hw.errors import InputError, MissingTool
+from lepton_hw.reference.bounds import storage
+from lepton_hw.reference.ir import Graph, Ints, Tensor
+from lepton_hw.reference.network import IntegerNetwork, frames_at_once
+from lepton_hw.reference.onnx_file import OnnxFile
+
+
+def load(
+    file: Path, device: str = "cpu", batch: int | None = None, compiled: bool = False
+) -> "Reference":
+    """Reads FINN's graph of hardware layers or a QONNX graph; see `Reference` for the options."""
+    return Reference(read(file), device, batch, compiled)
+
+
+def read(file: Path) -> Graph:
+    """The integer graph of a file; raises `StageError` where a float is left in it."""
+    from lepton_hw.reference.from_finn import read_finn
+    from lepton_hw.reference.from_qonnx import read_qonnx
+
+    opened = OnnxFile(file)
+    return read_finn(opened) if opened.is_finns else read_qonnx(opened)
+
+
+class Reference:
+    """A graph on a device.
+
+    Args:
+        graph: from `read`.
+        device: "cpu" or "cuda" (or "cuda:1" …).
+        batch: frames at once; by default as many as keep memory small and caches warm.
+        compiled: runs the module through torch.compile, which takes long and pays on a card.
+
+    Raises:
+        MissingTool: where the device is not there.
+        StageError: where a layer cannot be exact.
+    """
+
+    def __init__(
+        self, graph: Graph, device: str = "cpu", batch: int | None = None, compiled: bool = False
+    ) -> None:
+        if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
+            raise MissingTool(
+                f"device '{device}' is not there", "cpu, or cuda with a card", "use device cpu"
+            )
+        if batch is not None and batch < 1:
+            raise InputError(f"batch is {batch}", "1 or more", "give another batch")
+        self.graph, self.device = graph, device
+        self.batch = batch or frames_at_once(graph, device)
+        self.network = IntegerNetwork(graph, device)
+        self._infer: Any = self.network.infer
+        if compiled:
+            self.network.compile()
+
+    def infer(self, codes: NDArray[Any]) -> Ints:
+        """Output integers (N, *output shape) of frames (N, *input shape), int64."""
+        feeds, (output,) = self._single(codes), self.graph.outputs
+        return self.run(feeds, (output,))[output]
+
+    def taps(self, codes: NDArray[Any], names: tuple[str, ...] | None = None) -> dict[str, Ints]:
+        """Tensors by name, (N, *shape) each; all of the graph's if none are named.
+
+        Raises `InputError` for a name that is not in the graph.
+        """
+        made = [name for node in self.graph.nodes for name in node.outputs]
+        known = (*self.graph.inputs, *made)
+        for name in names or ():
+            if name not in known:
+                raise InputError(
+                    f"there is no tensor '{name}'", f"one of {', '.join(known)}", "correct the name"
+                )
+        return self.run(self._single(codes), names or known)
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], names: tuple[str, ...]) -> dict[str, Ints]:
+        """The named tensors for frames at every input; all must be equally many."""
+        inputs = [
+            self._checked(feeds[name], self.graph.tensors[name]) for name in self.graph.inputs
+        ]
+        count = len(inputs[0])
+        shapes = {name: self.graph.tensors[name].shape for name in names}
+        found = {name: np.empty((count, *shape), np.int64) for name, shape in shapes.items()}
+        for start in range(0, count, self.batch):
+            part = slice(start, start + self.batch)
+            chunk = tuple(torch.from_numpy(each[part]).to(self.device) for each in inputs)
+            for name, value in self._infer(chunk, names).items():
+                found[name][part] = value.cpu().numpy().reshape(found[name][part].shape)
+        return found
+
+    def _single(self, codes: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
+            raise InputError(
+                f"the graph has inputs {', '.join(self.graph.inputs)} "
+                f"and outputs {', '.join(self.graph.outputs)}",
+                "one of each",
+                "call run with all of them",
+            )
+        return {self.graph.inputs[0]: np.asarray(codes)}
+
+    def _checked(self, codes: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+        """Frames in the narrowest type, which numbers out of range would not survive."""
+        codes = np.asarray(codes)
+        low, high = tensor.range
+        if not np.issubdtype(codes.dtype, np.integer):
+            raise InputError(
+                f"input '{tensor.name}' of type {codes.dtype}", "integers", "quantise first"
+            )
+        if codes.size and (codes.min() < low or codes.max() > high):
+            raise InputError(
+                f"input '{tensor.name}' holds {codes.min()} to {codes.max()}",
+                f"{low} to {high}",
+                "apply the steps of the input contract",
+            )
+        kind = np.dtype(storage(low, high))
+        return np.ascontiguousarray(codes.reshape(len(codes), *tensor.shape), dtype=kind)
