@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lepton_hw.toml_values import Named, Values, known, load_named
+from lepton_hw.toml_values import Duration, Named, Values, known, load_named
 
 ROOT = Path(__file__).resolve().parent.parent
 Positive = Annotated[int, Field(gt=0)]
@@ -139,11 +139,16 @@ class Train(Values):
 class Compile(Values):
     """The folding goal: frames per second at the board's clock with the fewest resources, a FINN
     folding JSON, or the fastest design that fits the board.
+
+    `fifo_max_depth` in beats and `fifo_time_limit` (``"60 s"``; in seconds) bound the FIFOs and
+    the search for their depths; the best that is found within them is kept.
     """
 
     target_fps: Positive | None = None
     folding: str | None = None
     largest: bool = False
+    fifo_max_depth: Annotated[int, Field(ge=2)] | None = None
+    fifo_time_limit: Duration | None = None
 
     @model_validator(mode="after")
     def _one_goal(self) -> "Compile":

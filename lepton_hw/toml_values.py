@@ -39,6 +39,17 @@ def _megahertz(value: Any) -> Any:
 #: A frequency, written in TOML as ``"100 MHz"``; the Python value is in MHz.
 Frequency = Annotated[float, BeforeValidator(_megahertz)]
 
+
+def _seconds(value: Any) -> Any:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(s|min|h)", str(value))
+    if match is None or float(match[1]) <= 0:
+        raise ValueError("a time with its unit, such as '60 s' or '5 min'")
+    return float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]]
+
+
+#: A length of time, written in TOML as ``"60 s"``; the Python value is in seconds.
+Duration = Annotated[float, BeforeValidator(_seconds)]
+
 V = TypeVar("V", bound=Values)
 
 

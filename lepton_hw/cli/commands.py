@@ -62,6 +62,8 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
     input_scale: Annotated[float, typer.Option(help="real value of one input step")] = 1.0,
     target_fps: Annotated[int | None, typer.Option(help="frames a second to fold for")] = None,
     folding: Annotated[str | None, typer.Option(help="a FINN folding JSON")] = None,
+    fifo_max_depth: Annotated[int | None, typer.Option(help="deepest FIFO, in beats")] = None,
+    fifo_time_limit: Annotated[str | None, typer.Option(help="for sizing FIFOs: '60 s'")] = None,
     device: Device = "cpu",
     build_dir: BuildDir = DEFAULT_BUILD,
     as_json: AsJson = False,
@@ -82,7 +84,8 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
         )
     value = load_flow(flow) if flow else _model_flow(model, input_type, input_scale)
     if target_fps is not None or folding is not None:
-        value = value.model_copy(update={"compile": _goal(target_fps, folding)})
+        value = value.model_copy(update={"compile": _goal(value.compile, target_fps, folding)})
+    value = _with_fifo_limits(value, fifo_max_depth, fifo_time_limit)
     _build(value, _board(board), Options(build_dir, device, to), as_json)
 
 
@@ -178,11 +181,22 @@ def _model_flow(model: str, input_type: str, input_scale: float) -> Flow:
     return validate(values, Flow, "command line")
 
 
-def _goal(target_fps: int | None, folding: str | None) -> Compile:
+def _goal(before: Compile, target_fps: int | None, folding: str | None) -> Compile:
     if target_fps is not None and folding is not None:
         raise InputError("both --target-fps and --folding", "one of them", "leave one out")
-    goal = {"target_fps": target_fps, "folding": folding}
-    return validate(goal, Compile, "command line")
+    goal = validate({"target_fps": target_fps, "folding": folding}, Compile, "command line")
+    kept = {"target_fps", "folding", "largest"}
+    rest = {name: value for name, value in before if name not in kept}
+    return goal.model_copy(update=rest)
+
+
+def _with_fifo_limits(flow: Flow, max_depth: int | None, time_limit: str | None) -> Flow:
+    """The flow with the limits that the command line gives."""
+    given = {"fifo_max_depth": max_depth, "fifo_time_limit": time_limit}
+    given = {name: value for name, value in given.items() if value is not None}
+    checked = validate({"largest": True, **given}, Compile, "command line")
+    changes = {name: getattr(checked, name) for name in given}
+    return flow.model_copy(update={"compile": flow.compile.model_copy(update=changes)})
 
 
 def _build(flow: Flow, board: Board, options: Options, as_json: bool) -> None:

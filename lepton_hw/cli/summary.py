@@ -44,7 +44,21 @@ def _compiled(compiled: Compiled, board: Board) -> list[Row]:
         ("LUT, FINN's estimate", f"{compiled.lut:,} of {have.lut:,}"),
         ("BRAM36, FINN's estimate", f"{compiled.bram36:,} of {have.bram36:,}"),
         ("DSP, FINN's estimate", f"{compiled.dsp:,} of {have.dsp:,}"),
+        *_fifos(compiled),
     ]
+
+
+def _fifos(compiled: Compiled) -> list[Row]:
+    """Storage in the FIFOs, against FINN's own sizing; limits that were reached."""
+    rows: list[Row] = [("FIFO storage", f"{compiled.fifo_bits:,} bits")]
+    if compiled.fifo_bits_finn:
+        share = compiled.fifo_bits / compiled.fifo_bits_finn
+        rows.append(("  FINN's own sizing", f"{compiled.fifo_bits_finn:,} bits, {share:.0%} kept"))
+    if compiled.fifo_limited:
+        rows.append(("  too short for full speed", ", ".join(compiled.fifo_limited)))
+    if compiled.fifo_timed_out:
+        rows.append(("  search", "ended by compile.fifo_time_limit"))
+    return rows
 
 
 def _simulated(simulated: Simulated, board: Board, done: dict[str, Artifact]) -> list[Row]:

@@ -5,7 +5,7 @@ Reads FINN's own interface metadata; copies files, never edits the RTL beyond th
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
@@ -64,7 +64,7 @@ def _kernel(model: ModelWrapper, node: Any, part: str, folder: Path) -> Kernel:
         cycles=int(op.get_exp_cycles()),
         parameters=sum(int(v) for k, v in counts.items() if k.startswith("param_")),
         attributes=_attributes(op),
-        **_resources(op, part),
+        **resources(op, part)._asdict(),
     )
 
 
@@ -135,10 +135,19 @@ def _attributes(op: Any) -> dict[str, int | str]:
     return {name: op.get_nodeattr(name) for name in ATTRIBUTES if name in known}
 
 
-def _resources(op: Any, part: str) -> dict[str, int]:
+class Resources(NamedTuple):
+    """FINN's estimate for one kernel."""
+
+    lut: int
+    bram18: int
+    uram: int
+    dsp: int
+
+
+def resources(op: Any, part: str) -> Resources:
+    """What a node needs on a part by its own estimate, in whole pieces."""
     estimate = op.node_res_estimation(part)
-    names = {"lut": "LUT", "bram18": "BRAM_18K", "uram": "URAM", "dsp": "DSP"}
-    return {ours: round(estimate[finn]) for ours, finn in names.items()}
+    return Resources(*(round(estimate[name]) for name in ("LUT", "BRAM_18K", "URAM", "DSP")))
 
 
 def _edges(model: ModelWrapper) -> list[Edge]:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.artifacts import write_atomically
 from lepton_hw.board import Board
 from lepton_hw.compiler import supported
-from lepton_hw.compiler.collect import collect
-from lepton_hw.compiler.fifo_sizing import DEEP, Sizing, size_fifos
+from lepton_hw.compiler.collect import collect, resources
+from lepton_hw.compiler.fifo_sizing import NO_LIMITS, Limits, Sizing, size_fifos
 from lepton_hw.compiler.fit import Use, require_fit, total
-from lepton_hw.compiler.folding import search, write_folding
+from lepton_hw.compiler.folding import Folding, search, write_folding
 from lepton_hw.compiler.graph import FILE, Graph, Kernel
 from lepton_hw.compiler.host_tail import HostTail
 from lepton_hw.compiler.steps import FinnSteps
@@ -23,19 +24,20 @@ from lepton_hw.progress import SILENT, Progress
 MODEL = "finn.onnx"
 LOG = "finn.log"
 FOLDING = "folding.json"
+ANY_DEPTH = 2  # of every FIFO, until sizing knows better
 
 
 @dataclass(frozen=True)
 class Result:
     """The graph (also in ``graph.json``), what the host does after it, and the estimate.
 
-    `interval` is the best possible distance of frames, in cycles, measured with deep FIFOs.
+    `sizing` says what was measured to choose the FIFOs' depths.
     """
 
     graph: Graph
     tail: HostTail
     use: Use
-    interval: float
+    sizing: Sizing
 
 
 def compile_model(
@@ -45,6 +47,7 @@ def compile_model(
     target_fps: int | None = None,
     folding: Path | None = None,
     progress: Progress = SILENT,
+    limits: Limits = NO_LIMITS,
 ) -> Result:
     """Compiles into `workdir`: ``graph.json``, ``rtl/``, ``reports/``, ``finn.onnx``, ``finn.log``.
 
@@ -60,38 +63,45 @@ def compile_model(
         steps = FinnSteps(board, workdir, log)
         model, tail = steps.front(ModelWrapper(str(model_file)))
         specialized = _specialized(steps, model)
+        fastest = None  # that fits the board, where it is known
         if folding is None:
             found = search(specialized, board, _cycles(board, target_fps))
+            fastest = found if target_fps is None else None
             folding = write_folding(found, workdir / FOLDING)
         model = steps.fold(copy.deepcopy(specialized), folding)
         supported.require_static_weights(model)
         # Before code generation, which takes longest and cannot use a design that is too large.
-        _require_fit(_estimate(model, board), board, specialized)
-        model = steps.generate(model, DEEP)
+        _require_fit(_estimate(model, board), board, specialized, fastest)
+        model = steps.generate(model, ANY_DEPTH)
         supported.require_rtl(model)
-        sizing = _sized(steps, model, board, scratch, progress)
+        sizing = _sized(steps, model, board, scratch, limits, progress)
         graph = collect(model, board.part, workdir)
         use = total(graph.kernels)
-        _require_fit(use, board, specialized)
+        _require_fit(use, board, specialized, fastest)
         model.save(str(workdir / MODEL))
     write_atomically(workdir / FILE, graph.model_dump_json(indent=2) + "\n")
     _tidy(workdir, scratch)
     shutil.move(log, workdir / LOG)
-    return Result(graph, tail, use, sizing.interval)
+    return Result(graph, tail, use, sizing)
 
 
 def _sized(
-    steps: FinnSteps, model: ModelWrapper, board: Board, scratch: Path, progress: Progress
+    steps: FinnSteps,
+    model: ModelWrapper,
+    board: Board,
+    scratch: Path,
+    limits: Limits,
+    progress: Progress,
 ) -> Sizing:
-    """Measures with deep FIFOs in a scratch folder, then sets the depths in the model."""
-    deep = scratch / "deep"
-    graph = collect(model, board.part, deep)
+    """Finds the FIFOs' depths in a scratch folder, then sets them in the model."""
 
-    def deeper(depths: dict[str, int], folder: Path) -> Graph:
+    def regenerate(depths: dict[str, int], folder: Path) -> Graph:
         steps.resize(model, depths)
         return collect(model, board.part, folder)
 
-    sizing = size_fifos(graph, deep, scratch / "deep-design", progress, deeper)
+    first = scratch / "first"
+    graph = collect(model, board.part, first)
+    sizing = size_fifos(graph, first, scratch / "fifos", regenerate, limits, progress)
     steps.resize(model, sizing.depths)
     return sizing
 
@@ -106,24 +116,19 @@ def _specialized(steps: FinnSteps, model: ModelWrapper) -> ModelWrapper:
 
 
 def _estimate(model: ModelWrapper, board: Board) -> Use:
-    from qonnx.custom_op.registry import getCustomOp
-
-    rows = [getCustomOp(node).node_res_estimation(board.part) for node in model.graph.node]
-    return Use(
-        lut=round(sum(row["LUT"] for row in rows)),
-        bram36=-(-round(sum(row["BRAM_18K"] for row in rows)) // 2),
-        uram=round(sum(row["URAM"] for row in rows)),
-        dsp=round(sum(row["DSP"] for row in rows)),
-    )
+    """Before there is any code."""
+    return total(resources(getCustomOp(node), board.part) for node in model.graph.node)
 
 
 def _cycles(board: Board, fps: int | None) -> int | None:
     return None if fps is None else int(board.clock * 1e6 / fps)
 
 
-def _require_fit(use: Use, board: Board, specialized: ModelWrapper) -> None:
+def _require_fit(
+    use: Use, board: Board, specialized: ModelWrapper, fastest: Folding | None
+) -> None:
     def fitting_fps() -> int | None:
-        found = search(specialized, board, None)
+        found = fastest or search(specialized, board, None)
         return int(board.clock * 1e6 / found.cycles) if found.fits else None
 
     require_fit(use, board, fitting_fps)

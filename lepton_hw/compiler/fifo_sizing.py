@@ -1,121 +1,273 @@
-"""FIFO depths from simulation: the fill that each FIFO needs to keep the design at full speed.
+"""FIFO depths from simulation: the smallest that keep the design at full speed.
 
-First the design runs with deep FIFOs as fast as it can; its steady interval T is the best
-possible. Then frames are fed evenly, one every T cycles, and the most that each FIFO ever holds is
-recorded. A design of blocking streams that runs as soon as it can is never slower than one
-particular schedule that fits its FIFOs, so these depths keep the interval T; on both branches
-behind a fork, too. A FIFO that is ever full was not deep enough to tell: it is deepened and
-everything is measured again.
+One model is built in which every FIFO takes its depth when a simulation starts. With FIFOs that
+never fill, frames as fast as they are taken give T, the best interval; then frames are fed evenly,
+one every T cycles, and the most that each FIFO ever holds is a depth that keeps T: a design of
+blocking streams that runs as soon as it can is never slower than one particular schedule that fits
+its FIFOs; on both branches behind a fork, too. From there smaller depths are tried, and the design
+itself, with the depths that were found, is built and run to see that it keeps T.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_hw.compiler.fifo_search import Depths, Trials, random_frames, shrink
+from lepton_hw.compiler.finn_fifos import finn_depths
 from lepton_hw.compiler.graph import Graph
 from lepton_hw.compiler.stitch import stitch
-from lepton_hw.design import Design
-from lepton_hw.progress import Progress
+from lepton_hw.errors import StageError
+from lepton_hw.progress import SILENT, Progress, Task
 from lepton_hw.sim.deadlock import Deadlock
-from lepton_hw.sim.packing import value_range
+from lepton_hw.sim.gauges import GaugedDesign, needed
+from lepton_hw.sim.result import SimResult
+from lepton_hw.sim.shortage import with_shortage
 from lepton_hw.sim.simulator import Simulator
 
-#: Depth of every FIFO while measuring, in beats.
-DEEP = 1024
-#: What a FIFO that was full is made deeper by.
-DEEPER = 8
-#: Depth at which a FIFO is not made deeper.
-DEEPEST = 1 << 18
-#: Frames simulated in each of the two runs; the pipeline fills in the first few.
-FRAMES = 8
-#: Beats added to the measured fill: a full FIFO of FINN's takes nothing in the cycle that it gives.
-MARGIN = 2
+#: Frames of a run at first; more where frames are short, and doubled until the pace is steady.
+FRAMES, MOST_FRAMES = 4, 64
+#: Cycles that the first run may take for the sake of more frames.
+SHORT_RUN = 200_000
+REMEDY = "raise compile.fifo_max_depth to what is needed"
 
 #: Writes the graph again below a folder, with FIFOs of these depths by name.
-Regenerate = Callable[[dict[str, int], Path], Graph]
+Regenerate = Callable[[Depths, Path], Graph]
+Frames = Mapping[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the user allows: the deepest FIFO in beats, seconds of sizing; None is any."""
+
+    depth: int | None = None
+    seconds: float | None = None
+
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
 class Sizing:
-    """Depth of each FIFO by node name; the interval with deep FIFOs, in cycles per frame.
+    """Depth of each FIFO by node name, in beats; intervals in cycles per frame.
 
-    `limited` names FIFOs that were full even at the deepest that was allowed.
+    `interval` is reached with FIFOs of any depth, `reached` by the design with these depths, None
+    where there was no time to run it. `finn` are the depths that FINN's own sizing gives, None
+    for the same reason. `limited` names the FIFOs that the limit on depth keeps shorter than full
+    speed needs. `timed_out` says that the limit on time ended the search.
     """
 
-    depths: dict[str, int]
+    depths: Depths
     interval: float
+    reached: float | None = None
+    finn: Depths | None = None
     limited: tuple[str, ...] = ()
+    timed_out: bool = False
+
+
+class _TimeUp(Exception):
+    """The limit on time."""
+
+
+class _Clock(Progress):
+    """Passes everything on, and ends whatever runs when the time is up."""
+
+    def __init__(self, inner: Progress, seconds: float | None) -> None:
+        self._inner = inner
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raises `_TimeUp`."""
+        if self._end is not None and time.monotonic() > self._end:
+            raise _TimeUp
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        """A bar that ends the work."""
+        self.check()
+        with self._inner.task(title, total) as task:
+            yield _Timed(task, self)
+
+    def say(self, line: str) -> None:
+        """One line of text."""
+        self._inner.say(line)
+
+
+class _Timed(Task):
+    def __init__(self, inner: Task, clock: _Clock) -> None:
+        self._inner, self._clock = inner, clock
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Moves the bar, or ends the work."""
+        self._inner.advance(steps, note)
+        self._clock.check()
 
 
 def size_fifos(
     graph: Graph,
     compiled: Path,
     scratch: Path,
-    progress: Progress,
-    regenerate: Regenerate | None = None,
-    deepest: int = DEEPEST,
+    regenerate: Regenerate,
+    limits: Limits = NO_LIMITS,
+    progress: Progress = SILENT,
 ) -> Sizing:
-    """Simulates the graph with the deep FIFOs that it was generated with and returns depths.
+    """Simulates the graph and returns depths; those of its own FIFOs do not matter.
 
     Args:
-        graph: kernels and edges, with FIFOs that are deep.
+        graph: kernels and edges.
         compiled: folder of its files.
         scratch: a folder to be made.
-        progress: shows the simulations.
-        regenerate: how to make FIFOs deeper; without it they stay as they are.
-        deepest: depth in beats at which a FIFO is not made deeper.
+        regenerate: how to write the graph with other depths, for the run that verifies them.
+        limits: what the user allows; a limit that is reached keeps the best depths so far.
+        progress: shows the simulations, and says which limit was reached.
 
-    Raises `Deadlock` where the design stops though no FIFO can be made deeper.
+    Raises `Deadlock` where the design stops with every depth that is allowed, naming fork, branch
+    and depth; `StageError` where it gives other integers with the depths than without.
     """
     scratch.mkdir(parents=True)
-    attempt = 0
-    while True:
-        sizing, full, stopped = _measure(graph, compiled, scratch / f"{attempt}", progress)
-        nominal = {kernel.name: kernel.depth for kernel in graph.kernels if kernel.depth}
-        deeper = {
-            name: min(deepest, nominal[name] * DEEPER) for name in full if nominal[name] < deepest
-        }
-        if regenerate is None or not deeper:
-            if sizing is None:
-                assert stopped is not None
-                raise stopped
-            return Sizing(sizing.depths, sizing.interval, full)
-        attempt += 1
-        compiled = scratch / f"compiled{attempt}"
-        graph = regenerate(deeper, compiled)
-
-
-def _measure(
-    graph: Graph, compiled: Path, folder: Path, progress: Progress
-) -> tuple[Sizing | None, tuple[str, ...], Deadlock | None]:
-    """Depths (none if the design stopped), the FIFOs that were full, why it stopped."""
-    folder.mkdir()
-    design = stitch(graph, compiled, folder)
-    simulator = Simulator(design, folder)
-    with progress.task("verilate", 1) as task:
-        simulator.build()
-        task.advance()
-    frames = random_frames(design)
+    sizer = _Sizer(graph, regenerate, scratch, limits, _Clock(progress, limits.seconds))
     try:
-        interval = simulator.run(frames, progress=progress).cycles_per_frame
-        paced = simulator.run(frames, interval=interval, progress=progress)
-    except Deadlock as stopped:
-        full = {e.fifo for e in stopped.report if e.fifo and e.fill >= e.depth}
-        return None, tuple(sorted(full)), stopped
-    depths = {name: max(2, fifo.max_fill + MARGIN) for name, fifo in paced.fifos.items()}
-    full = {name for name, fifo in paced.fifos.items() if fifo.max_fill >= fifo.depth}
-    return Sizing(depths, interval), tuple(sorted(full)), None
+        sizer.measure(compiled)
+    except _TimeUp:
+        sizer.found = replace(sizer.found, timed_out=True)
+        progress.say(
+            f"the limit of {limits.seconds:g} s on FIFO sizing is reached: the best depths so far"
+            f" are kept, {'not ' if sizer.found.reached is None else ''}verified by a second run"
+        )
+    if sizer.found.limited:
+        progress.say(
+            f"FIFOs are limited to {limits.depth} beats, the design to"
+            f" {sizer.found.reached or 0:,.0f} instead of {sizer.found.interval:,.0f} cycles a"
+            f" frame: {', '.join(sizer.found.limited)}"
+        )
+    return sizer.found
 
 
-def random_frames(design: Design, frames: int = FRAMES) -> dict[str, NDArray[np.int64]]:
-    """A batch of `frames` for every input, values over the whole range of its type."""
-    rng, batch = np.random.default_rng(0), {}
-    for name in design.inputs:
-        door = design.stream(name)
-        low, high = value_range(door.dtype)
-        values = rng.integers(low, high, (frames, *door.shape[1:]), endpoint=True)
-        batch[name] = np.where(values > 0, 1, -1) if door.dtype == "BIPOLAR" else values
-    return batch
+class _Sizer:
+    """One sizing; `found` is the best so far."""
+
+    def __init__(
+        self, graph: Graph, regenerate: Regenerate, scratch: Path, limits: Limits, clock: _Clock
+    ) -> None:
+        self.graph, self.regenerate, self.scratch = graph, regenerate, scratch
+        self.limits, self.clock = limits, clock
+        edges = {edge.tensor: edge for edge in graph.edges}
+        fifos = [kernel for kernel in graph.kernels if kernel.depth]
+        self.beats = {k.name: edges[k.outputs[0].tensor].beats for k in fifos}
+        self.widths = {k.name: edges[k.outputs[0].tensor].width for k in fifos}
+        self.slowest = max((k.cycles for k in graph.kernels), default=1)
+        # Until anything is measured: a frame, as FINN starts.
+        self.found = Sizing(self._capped(self.beats), float(self.slowest))
+
+    def measure(self, compiled: Path) -> None:
+        """Fills in `found`, better and better; `_TimeUp` ends it."""
+        design = stitch(self.graph, compiled, self._folder("design"))
+        gauged = GaugedDesign(design, self.scratch / "design", self.scratch / "gauged")
+        with self.clock.task("verilate", 1) as task:
+            gauged.build()
+            task.advance()
+        fast = self._steady(gauged, 0.0)
+        self.found = replace(self.found, interval=fast.cycles_per_frame)
+        paced = self._steady(gauged, fast.cycles_per_frame)
+        enough = {name: needed(paced.fifos[name].max_fill) for name in self.beats}
+        self.found = replace(self.found, depths=self._capped(enough))
+        batch = random_frames(design, fast.frames)
+        if self._keeps_pace(gauged, batch, enough):
+            trials = Trials(
+                gauged, batch, fast.cycles_per_frame, fast.cycles, self.found.depths, self.clock
+            )
+            try:
+                shrink(trials, self.widths)
+            finally:
+                self.found = replace(self.found, depths=trials.best)
+        self._verify(batch, fast, self._capped(enough))
+        self.found = replace(self.found, finn=finn_depths(gauged, self.graph, self.clock))
+
+    def _steady(self, gauged: GaugedDesign, interval: float) -> SimResult:
+        """A run without limits on depth that is long enough to have become steady."""
+        frames = FRAMES + min(MOST_FRAMES // 4, SHORT_RUN // max(1, self.slowest))
+        while True:
+            batch = random_frames(gauged.design, frames)
+            result = gauged.run(batch, interval=interval, progress=self.clock)
+            # A branch that had to hold nearly all frames would hold more of them.
+            whole = max(
+                (fifo.max_fill / self.beats[n] for n, fifo in result.fifos.items()), default=0.0
+            )
+            gaps = np.diff(result.latency if interval else np.diff(result.frame_out))
+            steady = abs(gaps[-1]) <= 1 and (not interval or whole < frames - 2)
+            if steady or frames >= MOST_FRAMES:
+                return result
+            frames = min(MOST_FRAMES, 2 * frames)
+
+    def _capped(self, depths: Mapping[str, int]) -> Depths:
+        most = self.limits.depth
+        return {name: min(d, most) if most else d for name, d in depths.items()}
+
+    def _keeps_pace(self, gauged: GaugedDesign, batch: Frames, enough: Depths) -> bool:
+        """Whether depths within the limit are enough; notes those that are not."""
+        short = tuple(name for name, depth in self.found.depths.items() if depth < enough[name])
+        if not short:
+            return True
+        try:
+            result = gauged.run(batch, self.found.depths, progress=self.clock)
+        except Deadlock as stopped:
+            raise with_shortage(stopped, gauged, batch, self.found.depths, REMEDY) from None
+        if result.cycles_per_frame > self.found.interval:
+            self.found = replace(self.found, limited=short)
+        return not self.found.limited
+
+    def _verify(self, batch: Frames, fast: SimResult, enough: Depths) -> None:
+        """Runs the design itself; deepens FIFOs that were full until it keeps the pace."""
+        for attempt in range(3):
+            reached, full = self._finished(attempt, batch, fast)
+            self.found = replace(self.found, reached=reached)
+            if reached <= self.found.interval or self.found.limited or attempt == 2:
+                return
+            # The gauge's latency is FINN's but for a cycle or two in block RAM.
+            again = full if attempt == 0 and full else tuple(enough)
+            deeper = {n: max(self.found.depths[n], enough[n]) for n in again}
+            self.found = replace(self.found, depths={**self.found.depths, **deeper}, reached=None)
+
+    def _finished(
+        self, attempt: int, batch: Frames, fast: SimResult
+    ) -> tuple[float, tuple[str, ...]]:
+        """The interval of the finished design, infinite where it stops, and its full FIFOs."""
+        compiled = self.scratch / f"compiled{attempt}"
+        graph = self.regenerate(self.found.depths, compiled)
+        folder = self._folder(f"design{attempt}")
+        simulator = Simulator(stitch(graph, compiled, folder), folder)
+        with self.clock.task("verilate", 1) as task:
+            simulator.build()
+            task.advance()
+        try:
+            result = simulator.run(batch, progress=self.clock)
+        except Deadlock as stopped:
+            if attempt == 2:
+                raise
+            return math.inf, tuple(e.fifo for e in stopped.report if e.fifo)
+        _require_same(result, fast)
+        full = tuple(n for n, fifo in result.fifos.items() if fifo.max_fill >= fifo.depth)
+        return result.cycles_per_frame, full
+
+    def _folder(self, name: str) -> Path:
+        folder = self.scratch / name
+        folder.mkdir()
+        return folder
+
+
+def _require_same(result: SimResult, fast: SimResult) -> None:
+    """Depths must never change a value."""
+    ours, theirs = (
+        r.outputs if isinstance(r.outputs, dict) else {"": r.outputs} for r in (result, fast)
+    )
+    if any(not np.array_equal(ours[name], theirs[name]) for name in ours):
+        raise StageError(
+            "the design gives other integers with its FIFOs' final depths than with deep ones",
+            "the same",
+            "report this network: a kernel loses or changes data when it has to wait",
+        )

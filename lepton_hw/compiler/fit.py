@@ -5,10 +5,23 @@ Estimates only; the truth comes from synthesis.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from lepton_hw.board import Board
-from lepton_hw.compiler.graph import Kernel
 from lepton_hw.errors import StageError
+
+
+class Estimate(Protocol):
+    """FINN's estimate for one kernel, in whole LUT, 18-kbit BRAM, URAM and DSP."""
+
+    @property
+    def lut(self) -> int: ...
+    @property
+    def bram18(self) -> int: ...
+    @property
+    def uram(self) -> int: ...
+    @property
+    def dsp(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -21,7 +34,7 @@ class Use:
     dsp: int
 
 
-def total(kernels: Iterable[Kernel]) -> Use:
+def total(kernels: Iterable[Estimate]) -> Use:
     """Sum over all kernels; two 18-kbit BRAMs make one of 36."""
     many = list(kernels)
     return Use(

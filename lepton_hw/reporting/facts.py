@@ -95,7 +95,7 @@ class Facts:
     """All of it. Cycle counts are in cycles of the board's clock, `sim_rate` in cycles/s of the
     simulation; `cycles` and `latency_estimate` are FINN's estimates for the slowest layer and
     the longest path, `cycles_rtl` and `latency_rtl` the measured ones, `best_rtl` what deeper FIFOs
-    would reach.
+    would reach; `fifo_bits_finn` is what FINN's own sizing would take, None where not measured.
     """
 
     flow: Flow
@@ -118,6 +118,7 @@ class Facts:
     kernels: int
     sim_rate: float
     version: str
+    fifo_bits_finn: int | None = None
 
     @property
     def title(self) -> str:

@@ -39,19 +39,61 @@ class BlockedStream:
         return f"stream {self.stream}{fifo} is held by {self.holder}{module}{waits}"
 
 
+@dataclass(frozen=True)
+class ShortBranch:
+    """A branch from a fork to a join that is full while the join waits for another branch.
+
+    `fork`, `join`: nodes; `fifo`: the last FIFO before the join; `depth`, `needs`: its depth in
+    beats and the least with which the design runs, 0 where that was not measured.
+    """
+
+    fork: str
+    join: str
+    fifo: str
+    depth: int
+    needs: int = 0
+
+    def __str__(self) -> str:
+        by, needs = "", ""
+        if self.needs:
+            beats = self.needs - self.depth
+            by = f" by {beats} beat{'s' if beats != 1 else ''}"
+            needs = f", needs {self.needs}"
+        return (
+            f"fork {self.fork}: the branch through {self.fifo} to {self.join} is short{by}"
+            f" (depth {self.depth}{needs})"
+        )
+
+
 class Deadlock(StageError):
     """The design stopped, or ran out of cycles, with outputs outstanding.
 
-    `report` has every blocked stream; `cycle` is when it was given up.
+    `report` has every blocked stream; `short` the branches behind forks that are too short;
+    `cycle` is when it was given up.
     """
 
-    def __init__(self, found: str, report: tuple[BlockedStream, ...], cycle: int) -> None:
+    def __init__(
+        self,
+        why: str,
+        blocked: str,
+        report: tuple[BlockedStream, ...],
+        cycle: int,
+        short: tuple[ShortBranch, ...] = (),
+        remedy: str = "",
+    ) -> None:
         super().__init__(
-            found,
+            "; ".join([f"{why}: {short[0]}", *map(str, short[1:]), blocked])
+            if short
+            else f"{why}: {blocked}",
             "all outputs",
-            "deepen the FIFOs or repair the layer named here, or raise the limit",
+            remedy or "deepen the FIFOs or repair the layer named here, or raise the limit",
         )
-        self.report, self.cycle = report, cycle
+        self.report, self.cycle, self.short = report, cycle, short
+        self._why, self._blocked = why, blocked
+
+    def naming(self, short: tuple[ShortBranch, ...], remedy: str) -> "Deadlock":
+        """The same error with these branches and another remedy."""
+        return Deadlock(self._why, self._blocked, self.report, self.cycle, short, remedy)
 
 
 def explain(design: Design, plan: Plan, run: Run, why: str) -> Deadlock:
@@ -70,11 +112,10 @@ def explain(design: Design, plan: Plan, run: Run, why: str) -> Deadlock:
             named = [f"layer {loser.name} (module {loser.module}) lost beats"]
     cycle = int(state["scalars"][0])
     delivered = int(state["out"].sum())
-    found = (
-        f"{why} at cycle {cycle}, {delivered} of {expected} output beats delivered: "
-        f"{'; '.join(named)}"
-    )
-    return Deadlock(found, report, cycle)
+    why = f"{why} at cycle {cycle}, {delivered} of {expected} output beats delivered"
+    still = not np.any(state["valid"] & state["ready"])  # or a cycle limit came first
+    short = _short_branches(design, report) if still else ()
+    return Deadlock(why, "; ".join(named), report, cycle, short)
 
 
 def _blocked_streams(
@@ -111,6 +152,31 @@ def _blocked_streams(
             )
         )
     return tuple(found)
+
+
+def _short_branches(design: Design, report: tuple[BlockedStream, ...]) -> tuple[ShortBranch, ...]:
+    """Branches that are blocked from a fork to a join which waits for a beat of another branch."""
+    nodes = {node.name: node for node in design.nodes}
+    blocked = {entry.stream: entry for entry in report}
+    found: dict[tuple[str, str], ShortBranch] = {}
+    for fork in nodes.values():
+        if len(fork.outputs) < 2:
+            continue
+        for output in fork.outputs:
+            fifo, stream = None, output
+            while (entry := blocked.get(stream)) is not None:
+                if entry.fifo:
+                    fifo = entry
+                holder = nodes.get(entry.holder)
+                if holder is None or len(holder.outputs) > 1:  # an inner fork speaks for itself
+                    break
+                empty = [name for name in entry.waits_for if name in holder.inputs]
+                if empty and fifo is not None:
+                    found[fork.name, fifo.fifo] = ShortBranch(
+                        fork.name, holder.name, fifo.fifo, fifo.depth
+                    )
+                stream = holder.outputs[0] if holder.outputs and not empty else ""
+    return tuple(found.values())
 
 
 def _lost_in(design: Design, plan: Plan, counters: _Numbers) -> Node | None:

@@ -44,7 +44,11 @@ class Compiled(Artifact):
 
     `cycles` is FINN's estimate for the slowest layer, `bottleneck` its name, `latency_cycles`
     FINN's estimate of the longest path. `interval` is the distance of frames in cycles that the
-    design reaches with FIFOs of any depth, by simulation; `fifo_bits` what the FIFOs hold.
+    design reaches with FIFOs of any depth, by simulation; `interval_reached` with those it has,
+    None where there was no time to run it. `fifo_bits` is depth × stream width over all FIFOs,
+    `fifo_bits_finn` the same with the depths of FINN's own sizing. `fifo_limited` are the FIFOs
+    that compile.fifo_max_depth keeps too short for full speed; `fifo_timed_out` says that
+    compile.fifo_time_limit ended the search for shallower ones.
     """
 
     stage: ClassVar[str] = "compile"
@@ -54,11 +58,15 @@ class Compiled(Artifact):
     cycles: int
     latency_cycles: int
     interval: float
+    interval_reached: float | None = None
     lut: int
     bram36: int
     uram: int
     dsp: int
     fifo_bits: int
+    fifo_bits_finn: int | None = None
+    fifo_limited: tuple[str, ...] = ()
+    fifo_timed_out: bool = False
 
 
 def run(
@@ -66,6 +74,7 @@ def run(
 ) -> Compiled:
     """Compiles ``model.onnx`` for the board; see `lepton_hw.compiler.compile` for the errors."""
     from lepton_hw.compiler.compile import compile_model, slowest
+    from lepton_hw.compiler.fifo_sizing import Limits
 
     result = compile_model(
         exported.path("model.onnx"),
@@ -74,7 +83,9 @@ def run(
         flow.compile.target_fps,
         _folding_file(flow),
         progress,
+        Limits(flow.compile.fifo_max_depth, flow.compile.fifo_time_limit),
     )
+    sizing, finn = result.sizing, result.sizing.finn
     slow = slowest(result.graph)
     output = _door(result.graph, result.graph.outputs[0])
     contract = _contract(exported.contract, output, result.tail.scale, result.tail.bias)
@@ -85,12 +96,16 @@ def run(
         bottleneck=slow.name,
         cycles=slow.cycles,
         latency_cycles=_latency(workdir),
-        interval=result.interval,
+        interval=sizing.interval,
+        interval_reached=sizing.reached,
         lut=result.use.lut,
         bram36=result.use.bram36,
         uram=result.use.uram,
         dsp=result.use.dsp,
-        fifo_bits=_fifo_bits(result.graph),
+        fifo_bits=_fifo_bits(result.graph, sizing.depths),
+        fifo_bits_finn=None if finn is None else _fifo_bits(result.graph, finn),
+        fifo_limited=sizing.limited,
+        fifo_timed_out=sizing.timed_out,
     )
 
 
@@ -128,8 +143,9 @@ def _door(graph: Graph, tensor: str) -> Edge:
     return next(edge for edge in graph.edges if edge.tensor == tensor)
 
 
-def _fifo_bits(graph: Graph) -> int:
-    return sum(k.depth * _door(graph, k.outputs[0].tensor).width for k in graph.kernels)
+def _fifo_bits(graph: Graph, depths: dict[str, int]) -> int:
+    fifos = [kernel for kernel in graph.kernels if kernel.name in depths]
+    return sum(depths[k.name] * _door(graph, k.outputs[0].tensor).width for k in fifos)
 
 
 def _folding_file(flow: Flow) -> Path | None:

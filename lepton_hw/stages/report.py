@@ -95,6 +95,7 @@ def gather(
         latency_estimate=compiled.latency_cycles,
         bottleneck_estimate=compiled.bottleneck,
         fifo_bits=compiled.fifo_bits,
+        fifo_bits_finn=compiled.fifo_bits_finn,
         kernels=stitched.kernels,
         sim_rate=simulated.cycles_per_second,
         version=__version__,

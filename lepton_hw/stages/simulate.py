@@ -39,16 +39,25 @@ def run(
     flow: Flow, exported: Exported, stitched: Stitched, workdir: Path, progress: Progress
 ) -> Simulated:
     """Runs `check.rtl_images` images; raises `Deadlock` or `StageError`."""
+    from lepton_hw.sim.deadlock import Deadlock
+    from lepton_hw.sim.gauges import GaugedDesign
+    from lepton_hw.sim.shortage import with_shortage
     from lepton_hw.sim.simulator import Simulator
 
     inputs = np.load(exported.path("vectors.npz"))["inputs"][: flow.check.rtl_images]
-    simulator = Simulator(read_design(stitched.folder), stitched.folder)
+    design = read_design(stitched.folder)
+    simulator = Simulator(design, stitched.folder)
     with progress.task("verilate", 1) as task:
         start = time.monotonic()
         simulator.build()
         built = time.monotonic() - start
         task.advance()
-    result = simulator.run(inputs, progress=progress)
+    try:
+        result = simulator.run(inputs, progress=progress)
+    except Deadlock as stopped:
+        gauged = GaugedDesign(design, stitched.folder, workdir / "gauged")
+        batch = {design.inputs[0]: inputs}
+        raise with_shortage(stopped, gauged, batch, progress=progress) from None
     assert isinstance(result.outputs, np.ndarray)  # a flow's network has one output
     np.savez_compressed(
         workdir / "outputs.npz",

@@ -1,5 +1,6 @@
 """A fork and a join: depths that the sizing gives run at full speed, shorter ones deadlock."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,17 @@ import pytest
 from kernel_cases import DOMAIN
 
 from lepton_hw.compiler.collect import collect
-from lepton_hw.compiler.fifo_sizing import random_frames, size_fifos
+from lepton_hw.compiler.fifo_search import random_frames
+from lepton_hw.compiler.fifo_sizing import Limits, size_fifos
 from lepton_hw.compiler.graph import Graph
 from lepton_hw.compiler.node_design import node_model
 from lepton_hw.compiler.stitch import stitch
 from lepton_hw.compiler.world import finn_world
-from lepton_hw.progress import SILENT
+from lepton_hw.design import Design
+from lepton_hw.progress import Progress
 from lepton_hw.sim.deadlock import Deadlock
+from lepton_hw.sim.gauges import GaugedDesign
+from lepton_hw.sim.shortage import with_shortage
 from lepton_hw.sim.simulator import Simulator
 
 PART = "xc7z020clg400-1"
@@ -141,45 +146,103 @@ def fifo_beside_the_convolution(graph: Graph) -> str:
     return edge.consumer
 
 
-def test_depths_run_at_full_speed_and_shorter_ones_deadlock(tmp_path: Path) -> None:
+def stitched(built: Residual, depths: dict[str, int], folder: Path) -> Design:
+    """The design with these depths, in a new folder."""
+    graph = built.generate(depths, folder / "compiled")
+    (folder / "design").mkdir()
+    return stitch(graph, folder / "compiled", folder / "design")
+
+
+class Lines(Progress):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+
+def test_depths_run_at_full_speed_and_are_verified(tmp_path: Path) -> None:
     with finn_world(tmp_path / "finn", tmp_path / "finn.log"):
         built = Residual(tmp_path, SHORT)
-        first = tmp_path / "compiled"
-        graph = built.generate({}, first)
+        graph = built.generate({}, tmp_path / "first")
         beside = fifo_beside_the_convolution(graph)
-        # As it is, the graph stops: the message names the short branch.
-        with pytest.raises(Deadlock, match=f"{beside} holds {SHORT}"):
-            size_fifos(graph, first, tmp_path / "short", SILENT)
-        sizing = size_fifos(graph, first, tmp_path / "deep", SILENT, built.generate)
-        assert sizing.limited == ()
+        sizing = size_fifos(graph, tmp_path / "first", tmp_path / "sizing", built.generate)
+        assert (sizing.limited, sizing.timed_out) == ((), False)
         row = SIZE * CHANNELS // PE
         assert row < sizing.depths[beside] < 3 * row, sizing
         slowest = max(kernel.cycles for kernel in graph.kernels)
         assert sizing.interval == pytest.approx(slowest, rel=0.01)
+        assert sizing.reached == sizing.interval
+        assert sizing.finn is not None
+        assert sum(sizing.depths.values()) < sum(sizing.finn.values()) / 2
 
-        final = tmp_path / "final"
-        design = stitch_into(built.generate(sizing.depths, final), final, tmp_path / "design")
+        design = stitched(built, sizing.depths, tmp_path / "final")
         batch = random_frames(design, 6)
         expected = built.golden(batch, list(design.inputs))
-        simulator = Simulator(design, tmp_path / "design")
+        simulator = Simulator(design, tmp_path / "final" / "design")
         fast = simulator.run(batch)
         assert np.array_equal(fast.outputs, expected)
-        assert fast.cycles_per_frame <= sizing.interval
+        assert fast.cycles_per_frame == sizing.interval
         slow = simulator.run(batch, gap=0.3, stall=0.3, seed=5)
         assert np.array_equal(slow.outputs, expected)
 
 
-def stitch_into(graph: Graph, compiled: Path, folder: Path) -> Any:
-    """The design, in a new folder."""
-    folder.mkdir()
-    return stitch(graph, compiled, folder)
-
-
-def test_a_limit_on_depth_keeps_the_deadlock(tmp_path: Path) -> None:
+def test_a_short_branch_is_named_with_what_it_needs(tmp_path: Path) -> None:
+    """The depth that the message asks for runs; one beat less does not."""
     with finn_world(tmp_path / "finn", tmp_path / "finn.log"):
         built = Residual(tmp_path, SHORT)
-        graph = built.generate({}, tmp_path / "compiled")
-        with pytest.raises(Deadlock):
-            size_fifos(
-                graph, tmp_path / "compiled", tmp_path / "deep", SILENT, built.generate, SHORT
-            )
+        graph = built.generate({}, tmp_path / "first")
+        beside = fifo_beside_the_convolution(graph)
+        design = stitched(built, {}, tmp_path / "short")
+        folder = tmp_path / "short" / "design"
+        batch = random_frames(design, 2)
+        with pytest.raises(Deadlock, match=f"{beside} holds {SHORT}") as caught:
+            Simulator(design, folder).run(batch)
+        (branch,) = caught.value.short
+        assert (branch.fork, branch.fifo, branch.depth, branch.needs) == (
+            "DuplicateStreams_rtl_0", beside, SHORT, 0,
+        )  # fmt: skip
+        gauged = GaugedDesign(design, folder, tmp_path / "gauged")
+        said = str(with_shortage(caught.value, gauged, batch))
+        found = re.search(
+            rf"fork DuplicateStreams_rtl_0: the branch through {beside} to \w+ is short by (\d+)"
+            rf" beats \(depth {SHORT}, needs (\d+)\)",
+            said,
+        )
+        assert found is not None, said
+        by, needs = map(int, found.groups())
+        assert by == needs - SHORT
+        for depth in (needs - 1, needs):
+            design = stitched(built, {beside: depth}, tmp_path / f"depth{depth}")
+            simulator = Simulator(design, tmp_path / f"depth{depth}" / "design")
+            if depth < needs:
+                with pytest.raises(Deadlock):
+                    simulator.run(batch)
+            else:
+                assert simulator.run(batch).frames == 2
+
+
+def test_limits_keep_the_best_depths_and_say_so(tmp_path: Path) -> None:
+    with finn_world(tmp_path / "finn", tmp_path / "finn.log"):
+        built = Residual(tmp_path, SHORT)
+        first, heard = tmp_path / "first", Lines()
+        graph = built.generate({}, first)
+        beside = fifo_beside_the_convolution(graph)
+        with pytest.raises(Deadlock, match=rf"branch through {beside} to .* needs \d+\)") as caught:
+            size_fifos(graph, first, tmp_path / "a", built.generate, Limits(depth=SHORT))
+        assert "raise compile.fifo_max_depth" in caught.value.remedy
+        needs = caught.value.short[0].needs
+        slow = size_fifos(graph, first, tmp_path / "b", built.generate, Limits(depth=needs), heard)
+        assert max(slow.depths.values()) <= needs
+        assert slow.reached is not None
+        if slow.limited:
+            assert slow.reached > slow.interval
+            assert f"FIFOs are limited to {needs} beats" in heard.said[-1]
+        hasty = size_fifos(
+            graph, first, tmp_path / "c", built.generate, Limits(seconds=1e-3), heard
+        )
+        assert (hasty.timed_out, hasty.reached) == (True, None)
+        assert set(hasty.depths) == set(slow.depths)
+        assert heard.said[-1].startswith("the limit of 0.001 s on FIFO sizing is reached")

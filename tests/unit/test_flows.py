@@ -64,3 +64,31 @@ def test_a_flow_cannot_be_changed() -> None:
     flow = load_flow("digits_cnn")
     with pytest.raises(ValidationError, match="frozen"):
         flow.name = "other"  # type: ignore[misc]
+
+
+def with_fifo_limits(tmp_path: Path, lines: str) -> Flow:
+    """The demo's flow with more lines in its table [compile]."""
+    text = (ROOT / "flows" / "digits_cnn.toml").read_text()
+    file = tmp_path / "digits_cnn.toml"
+    file.write_text(text.replace("[compile]\n", f"[compile]\n{lines}\n"))
+    return load_flow(str(file))
+
+
+def test_fifo_limits_have_units(tmp_path: Path) -> None:
+    goal = with_fifo_limits(tmp_path, 'fifo_max_depth = 64\nfifo_time_limit = "1.5 min"').compile
+    assert (goal.fifo_max_depth, goal.fifo_time_limit) == (64, 90.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("fifo_max_depth = 1", "key 'compile.fifo_max_depth' is 1; expected a number greater than"),
+        ("fifo_max_depth = 9.5", "key 'compile.fifo_max_depth' is 9.5; expected an integer"),
+        ("fifo_time_limit = 60", "is 60; expected a time with its unit, such as '60 s' or '5 min'"),
+        ('fifo_time_limit = "0 s"', 'is "0 s"; expected a time with its unit'),
+    ],
+)
+def test_fifo_limits_that_cannot_be(tmp_path: Path, line: str, sentence: str) -> None:
+    with pytest.raises(InputError) as error:
+        with_fifo_limits(tmp_path, line)
+    assert sentence in str(error.value)
