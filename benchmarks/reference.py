@@ -1,0 +1,115 @@
+"""``make bench-reference``: the integer path against QONNX's and FINN's execution, and in itself.
+
+All sides run in one process on one core and must give the same integers; each figure is the median
+of several runs. A card, where there is one, is measured beside.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.networks import flow_of, untrained
+from benchmarks.table import write
+from lepton_hw.board import load_board
+from lepton_hw.executors.finn_executor import FinnExecutor
+from lepton_hw.executors.qonnx_executor import QonnxExecutor
+from lepton_hw.executors.reference_executor import ReferenceExecutor
+from lepton_hw.flow import Model
+from lepton_hw.pipeline import Options, build
+from lepton_hw.stages.compile import Compiled
+
+Ints = NDArray[np.int64]
+BATCH, RUNS, FINN_IMAGES, IMAGES = 64, 5, 4, 10_000
+OWN, DATA_SET = "reference of FINN's graph", "the same, a data set"
+#: What the integer path must reach against the others, and the longest for a data set.
+GOALS = {"qonnx": 20.0, "finn": 250.0}
+MINUTES = 10.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One executor. `times_faster` is how much faster the integer path is."""
+
+    executor: str
+    images: int
+    ms_per_image: float
+    times_faster: float
+    same_integers: bool
+
+
+def milliseconds(infer: Callable[[Ints], Ints], codes: Ints, runs: int) -> tuple[float, Ints]:
+    """Median of the time an image, after one run that is not counted; and the outputs."""
+    outputs = infer(codes)
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        outputs = infer(codes)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1e3 / len(codes), outputs
+
+
+def main() -> None:
+    """Measures a CNV-sized network of 3 bits; fails where a goal is missed or integers differ."""
+    import torch
+
+    torch.set_num_threads(1)
+    cnv = Model(name="cnv_strided", weight_bits=3, act_bits=3)
+    file = untrained(cnv, (32, 32, 3), 10, Path("build/bench/cnv_3bit.onnx"))
+    done = build(flow_of(file, "CNV", 750, 4), load_board("zcu104"), Options(to="compile"))
+    compiled = done["compile"]
+    assert isinstance(compiled, Compiled)
+    model, contract = done["export"].path("model.onnx"), compiled.contract
+    finns = compiled.path("finn.onnx")
+    codes = np.random.default_rng(3).integers(0, 256, (IMAGES, *contract.input.shape))
+
+    reference = ReferenceExecutor(finns, contract)
+    sides: dict[str, tuple[Callable[[Ints], Ints], int, int]] = {
+        OWN: (reference.infer, BATCH, RUNS),
+        "reference of QONNX": (ReferenceExecutor(model, contract).infer, BATCH, RUNS),
+        DATA_SET: (reference.infer, IMAGES, 1),
+        "qonnx": (QonnxExecutor(model, contract).infer, BATCH, RUNS),
+        "finn": (FinnExecutor(finns, contract).infer, FINN_IMAGES, 3),
+    }
+    if torch.cuda.is_available():
+        card = ReferenceExecutor(finns, contract, device="cuda")
+        sides["reference on CUDA"] = (card.infer, IMAGES, RUNS)
+    else:
+        print("no CUDA card: the GPU is not measured", file=sys.stderr)
+    measured = {
+        name: milliseconds(infer, codes[:images], runs)
+        for name, (infer, images, runs) in sides.items()
+    }
+    own, expected = measured[OWN]
+    rows = []
+    for name, (took, outputs) in measured.items():
+        common = min(len(outputs), len(expected))
+        same = np.array_equal(outputs[:common], expected[:common])
+        rows.append(Row(name, len(outputs), round(took, 3), round(took / own, 1), same))
+    write("reference", [asdict(row) for row in rows])
+    _require(rows)
+
+
+def _require(rows: list[Row]) -> None:
+    missed = [
+        f"{row.executor}: {row.times_faster} times, goal {GOALS[row.executor]}"
+        for row in rows
+        if row.times_faster < GOALS.get(row.executor, 0)
+    ]
+    missed += [
+        f"{row.images:,} images take {row.ms_per_image * row.images / 6e4:.1f} minutes"
+        for row in rows
+        if row.executor == DATA_SET and row.ms_per_image * row.images > MINUTES * 6e4
+    ]
+    missed += [f"{row.executor} gives other integers" for row in rows if not row.same_integers]
+    if missed:
+        sys.exit("; ".join(missed))
+
+
+if __name__ == "__main__":
+    main()
