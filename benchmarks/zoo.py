@@ -81,7 +81,8 @@ def zoo() -> list[Entry]:
     entries += [
         Entry("kws_mlp", "w3a3", 5_000, _net("kws_mlp", 3, 3), (49, 10, 1), 12),
         Entry("dscnn", "w4a4", 500, _net("dscnn", 4, 4), (49, 10, 1), 12),
-        Entry("vgg10", "w4a4", 300, _net("vgg10", 4, 4), (1024, 1, 2), 24),
+        Entry("vgg10", "w4a4", 2_000, _net("vgg10", 4, 4), (1024, 1, 2), 24),
+        Entry("unet", "w4a4", 2_000, _net("unet", 4, 4), (32, 32, 3)),
         Entry("resnet8", "w4a4", 500, _net("resnet8", 4, 4), (32, 32, 3)),
         Entry("mobilenet_v1 x0.25", "w4a4", 200, _net("mobilenet_v1", 4, 4, 0.25), (96, 96, 3)),
     ]

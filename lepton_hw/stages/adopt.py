@@ -93,12 +93,16 @@ def _changed(given: Any, mended: Path, contract: InputContract, inputs: NDArray[
 
 
 def _cut_decisions(model: Any) -> tuple[str, ...]:
-    """Takes softmax, top-k and argmax off the end; they are the host's."""
+    """Takes softmax, top-k and argmax off the end; they are the host's.
+
+    A change to channels-last order goes, too: that is the order of the hardware anyway.
+    """
     steps: list[str] = []
     while (node := model.find_producer(model.graph.output[0].name)) is not None:
-        if node.op_type not in DECISIONS:
+        if node.op_type in DECISIONS:
+            steps.insert(0, DECISIONS[node.op_type])
+        elif not _to_channels_last(node):
             break
-        steps.insert(0, DECISIONS[node.op_type])
         info = model.get_tensor_valueinfo(node.input[0])
         model.graph.node.remove(node)
         del model.graph.output[:]
@@ -107,6 +111,11 @@ def _cut_decisions(model: Any) -> tuple[str, ...]:
         del model.graph.value_info[:]
         model.graph.value_info.extend(kept)
     return tuple(steps)
+
+
+def _to_channels_last(node: Any) -> bool:
+    order = [list(a.ints) for a in node.attribute if a.name == "perm"]
+    return node.op_type == "Transpose" and order == [[0, 2, 3, 1]]
 
 
 def _integer_door(model: Any, file: Path, flow: Flow) -> tuple[list[dict[str, Any]], float]:

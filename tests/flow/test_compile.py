@@ -1,4 +1,4 @@
-"""Compiling: every network gives a design or names what it lacks; boards too small; foldings."""
+"""Compiling: every network gives a design; boards too small; foldings."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def compiled(model: Path, folder: Path, board: Board = BOARD, **goal: object) ->
 
 
 #: Writing the code of these takes a minute; the rest of their way is the same for all.
-DEEP = ("resnet8", "dscnn", "vgg10", "cnv", "cnv_strided")
+DEEP = ("resnet8", "dscnn", "vgg10", "unet", "cnv", "cnv_strided")
 
 
 class Enough(Exception):
@@ -50,7 +50,7 @@ class Enough(Exception):
 
 # mobilenet_v1 is dscnn's layers thirteen times over, and takes FINN as much longer.
 @pytest.mark.parametrize("name", sorted(set(SHAPES) - {"mobilenet_v1"}))
-def test_a_network_gives_a_design_or_a_sentence(
+def test_every_network_gives_a_design(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*_: object) -> None:
@@ -62,9 +62,6 @@ def test_a_network_gives_a_design_or_a_sentence(
     export_qonnx(built, contract(name, built).input, model)
     try:
         result = compiled(model, tmp_path / "out", load_board("zcu104"), target_fps=100)
-    except StageError as error:
-        assert re.match(r"layer [A-Z]\w+_\d+ \([A-Z]\w+[ ,)].* has no (RTL|hardware) ", error.found)
-        assert name in DEEP
     except Enough:
         assert name in DEEP
     else:
