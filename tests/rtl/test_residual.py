@@ -214,14 +214,10 @@ def test_a_short_branch_is_named_with_what_it_needs(tmp_path: Path) -> None:
         assert found is not None, said
         by, needs = map(int, found.groups())
         assert by == needs - SHORT
-        for depth in (needs - 1, needs):
-            design = stitched(built, {beside: depth}, tmp_path / f"depth{depth}")
-            simulator = Simulator(design, tmp_path / f"depth{depth}" / "design")
-            if depth < needs:
-                with pytest.raises(Deadlock):
-                    simulator.run(batch)
-            else:
-                assert simulator.run(batch).frames == 2
+        with pytest.raises(Deadlock):
+            gauged.run(batch, {**gauged.fifos, beside: needs - 1})
+        design = stitched(built, {beside: needs}, tmp_path / "enough")
+        assert Simulator(design, tmp_path / "enough" / "design").run(batch).frames == 2
 
 
 def test_limits_keep_the_best_depths_and_say_so(tmp_path: Path) -> None:
