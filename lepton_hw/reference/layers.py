@@ -97,7 +97,7 @@ def _window(op: ir.Window, kind: Any, x: Any) -> Any:
             (op.group, sy * dh, sx * dw, 1),
         )
     view = x.as_strided(outer[0] + inner[0], outer[1] + inner[1])
-    return view.reshape(batch, rows, columns, kh * kw * channels)
+    return view.contiguous().reshape(batch, rows, columns, kh * kw * channels)
 
 
 def _pool(op: ir.Pool, kind: Any, x: Any) -> Any:

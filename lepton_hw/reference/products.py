@@ -89,7 +89,8 @@ class Product(nn.Module):  # type: ignore[misc]
 
     def forward(self, inputs: Any) -> Any:
         """The sums."""
-        flat = inputs.reshape(-1, self.rows)
+        # torch._int_mm takes the rows of an overlapping view for those of a matrix.
+        flat = inputs.reshape(-1, self.rows).contiguous()
         sums = self._int8(flat) if self.arithmetic.kind == "int8" else self._wide(flat)
         if self.offset is not None:
             sums += self.offset

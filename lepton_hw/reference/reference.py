@@ -1,10 +1,9 @@
-"""The exact reference: a file in, integers in, integers out, on a CPU or a CUDA card.
+"""Runs an integer graph: integers in, integers out, on a CPU or a CUDA card.
 
-Runs any number of frames in bounded memory and gives every tensor between by name.
+Any number of frames in bounded memory; every tensor between by name.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,30 +14,13 @@ from lepton_hw.errors import InputError, MissingTool
 from lepton_hw.reference.bounds import storage
 from lepton_hw.reference.ir import Graph, Ints, Tensor
 from lepton_hw.reference.network import IntegerNetwork, frames_at_once
-from lepton_hw.reference.onnx_file import OnnxFile
-
-
-def load(
-    file: Path, device: str = "cpu", batch: int | None = None, compiled: bool = False
-) -> "Reference":
-    """Reads FINN's graph of hardware layers or a QONNX graph; see `Reference` for the options."""
-    return Reference(read(file), device, batch, compiled)
-
-
-def read(file: Path) -> Graph:
-    """The integer graph of a file; raises `StageError` where a float is left in it."""
-    from lepton_hw.reference.from_finn import read_finn
-    from lepton_hw.reference.from_qonnx import read_qonnx
-
-    opened = OnnxFile(file)
-    return read_finn(opened) if opened.is_finns else read_qonnx(opened)
 
 
 class Reference:
     """A graph on a device.
 
     Args:
-        graph: from `read`.
+        graph: from `lepton_hw.reference.read`.
         device: "cpu" or "cuda" (or "cuda:1" …).
         batch: frames at once; by default as many as keep memory small and caches warm.
         compiled: runs the module through torch.compile, which takes long and pays on a card.
