@@ -27,6 +27,26 @@ class LayerCheck(_Frozen):
     exact: bool
 
 
+class LayerMargin(_Frozen):
+    """Float decisions of one quantiser, and how near the nearest came to a threshold, in ULP."""
+
+    layer: str
+    decisions: int
+    within_one_ulp: int
+    smallest_margin_ulp: float
+
+
+class FloatCheck(_Frozen):
+    """Where the float model's rounding may decide: activations within one ULP of a threshold.
+
+    The integers are the specification; these are the places at which float32 may not follow it.
+    """
+
+    decisions: int
+    within_one_ulp: int
+    layers: tuple[LayerMargin, ...]
+
+
 class Divergence(_Frozen):
     """The first place where two executors differ.
 
@@ -74,5 +94,6 @@ class Certificate(_Frozen):
     digests: dict[str, str]
     input_contract: InputContract
     versions: dict[str, str]
+    float_check: FloatCheck | None = None
     remedies: tuple[str, ...] = ()
     changed_vectors: int = 0

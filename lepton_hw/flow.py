@@ -159,10 +159,15 @@ class Compile(Values):
 
 
 class Check(Values):
-    """How much is proven: images through the RTL, and random vectors where no data set is."""
+    """How much is proven: images through the RTL, and random vectors where no data set is.
+
+    `vectors` is how many PyTorch, QONNX and the integer path are compared on: a number, "all", or
+    by default those that the RTL ran.
+    """
 
     rtl_images: Positive = 360
     random_vectors: Positive = 64
+    vectors: Positive | Literal["all"] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
 

@@ -5,6 +5,7 @@
 A stage whose inputs, code and tools have not changed is not run again.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ class _Steps:
             exported = do(
                 export.Exported,
                 {
-                    **values("check", "input_type", "input_scale"),
+                    **values("input_type", "input_scale"),
+                    "vectors": [flow.check.random_vectors, flow.check.seed],
                     "model": artifacts.file_digest(model),
                 },
                 (),
@@ -120,17 +122,21 @@ class _Steps:
         yield stitched
         simulated = do(
             simulate.Simulated,
-            values("check"),
+            {"rtl_images": flow.check.rtl_images},
             (exported, stitched),
             lambda w: simulate.run(flow, exported, stitched, w, say),
         )
         yield simulated
+        kept = self.folder / ".vectors"
         certified = do(
             certify.Certified,
-            {},
+            {"vectors": flow.check.vectors},
             (exported, compiled, stitched, simulated),
-            lambda w: certify.run(exported, compiled, stitched, simulated, w, say),
+            lambda w: certify.run(
+                exported, compiled, stitched, simulated, w, say, flow.check.vectors, kept
+            ),
         )
+        shutil.rmtree(kept, ignore_errors=True)
         place_of = self.folder / certify.FILE
         artifacts.write_atomically(place_of, certified.path(certify.FILE).read_text())
         if not certified.certificate.exact:  # what an earlier, exact build had to say is not true

@@ -31,6 +31,9 @@ FlowName = Annotated[str, typer.Argument(help="a flow's name, or the path of its
 MaybeFlow = Annotated[str, typer.Argument(help="a flow's name or file; not with --model")]
 BoardName = Annotated[str, typer.Option("--board", "-b", help="a board's name or file")]
 BuildDir = Annotated[Path, typer.Option(help="where artifacts go")]
+Vectors = Annotated[
+    str, typer.Option(help="vectors for PyTorch, QONNX and the integer path: a number, or all")
+]
 Device = Annotated[str, typer.Option(help="cpu or cuda, for training")]
 AsJson = Annotated[bool, typer.Option("--json", help="print results as JSON")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
@@ -64,6 +67,7 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
     folding: Annotated[str | None, typer.Option(help="a FINN folding JSON")] = None,
     fifo_max_depth: Annotated[int | None, typer.Option(help="deepest FIFO, in beats")] = None,
     fifo_time_limit: Annotated[str | None, typer.Option(help="for sizing FIFOs: '60 s'")] = None,
+    vectors: Vectors = "",
     device: Device = "cpu",
     build_dir: BuildDir = DEFAULT_BUILD,
     as_json: AsJson = False,
@@ -86,6 +90,7 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
     if target_fps is not None or folding is not None:
         value = value.model_copy(update={"compile": _goal(value.compile, target_fps, folding)})
     value = _with_fifo_limits(value, fifo_max_depth, fifo_time_limit)
+    value = _with_vectors(value, vectors)
     _build(value, _board(board), Options(build_dir, device, to), as_json)
 
 
@@ -109,7 +114,23 @@ _stage_command("export", "Export it to QONNX with its input contract.")
 _stage_command("compile", "Compile it with FINN to RTL kernels.")
 _stage_command("stitch", "Join the kernels into one design.")
 _stage_command("simulate", "Run the test images through the RTL, cycle by cycle.")
-_stage_command("certify", "Compare all executors, integer by integer.")
+
+
+@app.command("certify")
+def certify_command(
+    flow: FlowName,
+    board: BoardName = "",
+    vectors: Vectors = "",
+    device: Device = "cpu",
+    build_dir: BuildDir = DEFAULT_BUILD,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Compare all executors, integer by integer."""
+    value = _with_vectors(load_flow(flow), vectors)
+    _build(value, _board(board), Options(build_dir, device, "certify"), as_json)
+
+
 _stage_command("report", "Write the report.")
 
 
@@ -197,6 +218,16 @@ def _with_fifo_limits(flow: Flow, max_depth: int | None, time_limit: str | None)
     checked = validate({"largest": True, **given}, Compile, "command line")
     changes = {name: getattr(checked, name) for name in given}
     return flow.model_copy(update={"compile": flow.compile.model_copy(update=changes)})
+
+
+def _with_vectors(flow: Flow, vectors: str) -> Flow:
+    if not vectors:
+        return flow
+    if vectors != "all" and not (vectors.isdigit() and int(vectors)):
+        raise InputError(f"--vectors is '{vectors}'", "a number from 1, or all", "correct it")
+    wanted = "all" if vectors == "all" else int(vectors)
+    check = flow.check.model_copy(update={"vectors": wanted})
+    return flow.model_copy(update={"check": check})
 
 
 def _build(flow: Flow, board: Board, options: Options, as_json: bool) -> None:

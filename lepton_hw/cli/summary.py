@@ -86,6 +86,16 @@ def _certified(certified: Certified) -> list[Row]:
     for name, row in certificate.executors.items():
         same = row.vectors - row.mismatches
         rows.append((f"  {name}", f"{same} of {row.vectors} identical"))
+    if (floats := certificate.float_check) is not None:
+        rows.append(
+            (
+                "  float decisions",
+                f"{floats.within_one_ulp:,} of {floats.decisions:,} within one ULP of a threshold",
+            )
+        )
+    if certificate.remedies:
+        mended, changed = len(certificate.remedies), certificate.changed_vectors
+        rows.append(("  model mended", f"at {mended} layers, {changed} vectors changed"))
     inside = certificate.layers
     same_inside = "identical" if inside.exact else "DIFFERENT"
     rows.append(

@@ -10,6 +10,7 @@ from lepton_hw.certificate import Divergence
 from lepton_hw.design import Design
 from lepton_hw.executors.compare import first_difference
 from lepton_hw.executors.finn_executor import FinnExecutor
+from lepton_hw.executors.reference_executor import ReferenceExecutor
 from lepton_hw.executors.rtl_executor import RtlExecutor
 
 Ints = NDArray[np.int64]
@@ -25,6 +26,21 @@ def layers_of(design: Design) -> list[tuple[str, str, str]]:
             node = nodes[stream.producer]
             found.append((node.name, node.op.removesuffix("_rtl"), stream.tensor))
     return found
+
+
+def compare_reference(
+    integers: ReferenceExecutor, finn: FinnExecutor, design: Design, codes: Ints, frame: int
+) -> Divergence | None:
+    """The first layer whose output in the integer path is not that of FINN's graph."""
+    expected = finn.graph.taps(codes[frame])
+    known = {name: value[0] for name, value in integers.taps(codes[frame : frame + 1]).items()}
+    shaped = {
+        name: value.reshape(expected[name].shape)
+        for name, value in known.items()
+        if name in expected and value.size == expected[name].size
+    }
+    layers = [row for row in layers_of(design) if row[2] in shaped]
+    return first_difference(integers.name, finn.name, frame, layers, expected, shaped)
 
 
 def compare_layers(

@@ -31,6 +31,21 @@ def first_wrong_frame(expected: Ints, got: Ints) -> int | None:
     return int(wrong.argmax()) if wrong.any() else None
 
 
+def at_output(executor: str, reference: str, frame: int, expected: Ints, got: Ints) -> Divergence:
+    """The first difference of two outputs of one frame."""
+    index = tuple(int(n) for n in np.argwhere(expected != got)[0])
+    return Divergence(
+        executor=executor,
+        reference=reference,
+        layer="output",
+        op="network",
+        frame=frame,
+        index=index,
+        expected=int(expected[index]),
+        got=int(got[index]),
+    )
+
+
 def _wrong(expected: Ints, got: Ints) -> NDArray[np.bool_]:
     different: NDArray[np.bool_] = (got != expected).any(axis=tuple(range(1, got.ndim)))
     return different

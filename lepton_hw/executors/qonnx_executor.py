@@ -1,6 +1,7 @@
 """The exported QONNX graph, executed by qonnx itself: node by node, many frames at once."""
 
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from lepton_hw.executors.base import Codes, Executor, to_codes
 from lepton_hw.executors.torch_executor import MAX_RESIDUAL
 
 BATCH = 64
+Tensors = dict[str, NDArray[np.float32]]
+Watch = Callable[[Tensors, int], None]
 
 
 class QonnxExecutor(Executor):
@@ -27,18 +30,30 @@ class QonnxExecutor(Executor):
         self.residual = 0.0
         self._models: dict[int, Any] = {}
 
-    def real(self, codes: Codes) -> NDArray[np.float32]:
-        """The graph's own float32 outputs for codes (N, *contract.input.shape), N at least 1."""
-        shape = tuple(self._model(1).get_tensor_shape(self._model(1).graph.input[0].name)[1:])
+    def real(self, codes: Codes, watch: Watch | None = None) -> NDArray[np.float32]:
+        """The graph's own float32 outputs for codes (N, *contract.input.shape), N at least 1.
+
+        `watch` is called after each batch with all tensors by name and the batch's first frame.
+        """
+        shape = tuple(self.model.get_tensor_shape(self.model.graph.input[0].name)[1:])
         frames = in_graph_order(codes.astype(np.float32), self.contract.input.layout, shape)
-        found = [self._execute(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+        found = []
+        for start in range(0, len(frames), BATCH):
+            for first, tensors in self._execute(frames[start : start + BATCH]):
+                found.append(tensors[self.model.graph.output[0].name])
+                if watch is not None:
+                    watch(tensors, start + first)
         return np.concatenate(found)
 
     def _infer(self, codes: Codes) -> Codes:
+        return self.watched(codes, None)
+
+    def watched(self, codes: Codes, watch: Watch | None) -> Codes:
+        """As `infer` for codes that have been checked, with `watch` as in `real`."""
         if not len(codes):
             return np.zeros((0, *self.contract.output.shape), np.int64)
         begin = time.perf_counter()
-        outputs = self.real(codes)
+        outputs = self.real(codes, watch)
         self.images_per_second = len(codes) / (time.perf_counter() - begin)
         whole, residual = to_codes(outputs, self.contract.output)
         self.residual = max(self.residual, residual)
@@ -50,12 +65,19 @@ class QonnxExecutor(Executor):
             )
         return whole
 
-    def _execute(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Real outputs of a batch; frame by frame where the graph cannot take a batch."""
+    def _execute(self, frames: NDArray[np.float32]) -> Iterator[tuple[int, Tensors]]:
+        """All tensors of a batch; frame by frame where the graph cannot take a batch."""
         model = self._model(len(frames))
-        if model is None:
-            return np.concatenate([_run(self._model(1), frame[None]) for frame in frames])
-        return _run(model, frames)
+        if model is not None:
+            yield 0, _run(model, frames)
+            return
+        for index, frame in enumerate(frames):
+            yield index, _run(self._model(1), frame[None])
+
+    @property
+    def model(self) -> Any:
+        """The graph itself, a ModelWrapper."""
+        return self._model(1)
 
     def _model(self, batch: int) -> Any:
         """The graph with another batch size, or None where its shapes do not follow the batch."""
@@ -89,12 +111,11 @@ def in_graph_order(frames: NDArray[Any], layout: str, shape: tuple[int, ...]) ->
     return np.ascontiguousarray(frames.reshape(len(frames), *shape))
 
 
-def _run(model: Any, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+def _run(model: Any, frames: NDArray[np.float32]) -> Tensors:
     from qonnx.core.onnx_exec import execute_onnx
 
-    outputs = execute_onnx(model, {model.graph.input[0].name: frames})
-    result: NDArray[np.float32] = outputs[model.graph.output[0].name]
-    return result
+    found: Tensors = execute_onnx(model, {model.graph.input[0].name: frames}, True)
+    return found
 
 
 def _shapes(model: Any) -> dict[str, tuple[int, ...]]:

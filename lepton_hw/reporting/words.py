@@ -8,7 +8,13 @@ from lepton_hw.contract import InputContract, Port
 from lepton_hw.errors import InputError
 from lepton_hw.sim.packing import value_range
 
-EXECUTORS = {"torch": "PyTorch", "qonnx": "QONNX", "finn": "FINN graph", "rtl": "RTL"}
+EXECUTORS = {
+    "torch": "PyTorch",
+    "qonnx": "QONNX",
+    "finn": "FINN graph",
+    "reference": "Integer path",
+    "rtl": "RTL",
+}
 #: FINN's operator → what it does, in a few words, and its kind in the drawing.
 OPERATORS = {
     "MVAU": ("Matrix product", "compute"),

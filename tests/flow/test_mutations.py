@@ -56,7 +56,7 @@ def test_the_untouched_design_is_exact(built: Built) -> None:
     certificate = built.certified.certificate
     assert certificate.exact
     assert certificate.first_divergence is None
-    assert set(certificate.executors) == {"torch", "qonnx", "finn", "rtl"}
+    assert set(certificate.executors) == {"torch", "qonnx", "finn", "reference", "rtl"}
     for row in certificate.executors.values():
         assert (row.vectors, row.mismatches) == (built.simulated.images, 0)
     assert certificate.layers.exact

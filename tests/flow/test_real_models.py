@@ -31,5 +31,5 @@ def test_exact(
     assert code == 0, told.err
     certificate = json.loads(told.out)["stages"]["certify"]["certificate"]
     assert certificate["exact"] is True
-    assert set(certificate["executors"]) == {"qonnx", "finn", "rtl"}
+    assert set(certificate["executors"]) == {"qonnx", "finn", "reference", "rtl"}
     assert all(row["vectors"] == 64 for row in certificate["executors"].values())
