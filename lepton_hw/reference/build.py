@@ -19,7 +19,7 @@ class Builder:
         self.tensors: dict[str, Tensor] = {}
         self._nodes: list[Node] = []
         self._inputs: list[str] = []
-        self._made = 0
+        self._own: set[str] = set()
 
     def input(self, name: str, shape: tuple[int, ...], low: int, high: int) -> str:
         """An input of the graph."""
@@ -31,8 +31,8 @@ class Builder:
         """Appends a node and returns the name of its first output, one of its own if not given."""
         results = op.results([self.tensors[name] for name in inputs])
         if outputs is None:
-            self._made += 1
-            outputs = [f"{layer}:{type(op).__name__.lower()}{self._made}"]
+            outputs = [f"{layer}:{type(op).__name__.lower()}{len(self._own)}"]
+            self._own.update(outputs)
         for name, (shape, low, high) in zip(outputs, results, strict=True):
             worst = max(abs(low), abs(high))
             if worst > bounds.INT64:
@@ -68,7 +68,13 @@ class Builder:
                 needed.update(node.inputs)
                 kept.append(node)
         return Graph(
-            tuple(reversed(kept)), self.tensors, tuple(self._inputs), tuple(outputs), scale, bias
+            tuple(reversed(kept)),
+            self.tensors,
+            tuple(self._inputs),
+            tuple(outputs),
+            scale,
+            bias,
+            frozenset(self._own),
         )
 
 

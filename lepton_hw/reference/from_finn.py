@@ -5,6 +5,7 @@ and of the hardware where they are not: averages are truncated.
 """
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,22 @@ class FinnReader:
             )
         translate(self, node, attributes(node))
 
-    def add(self, node: Any, op: ir.Op, name: str | None = None) -> None:
-        """The whole node as one operator on its first input, or on tensor `name`."""
-        self.builder.add(node.name, op, [name or node.input[0]], list(node.output))
+    def add(self, node: Any, op: ir.Op, *names: str) -> None:
+        """The whole node as one operator on its first input, or on the tensors named."""
+        inputs = list(names) or [node.input[0]]
+        results = op.results([self.builder.tensors[name] for name in inputs])
+        declared = self.file.frame_shape(node.output[0])
+        if len(results) > 1 or results[0][0] == declared:
+            self.builder.add(node.name, op, inputs, list(node.output))
+            return
+        if prod(results[0][0]) != prod(declared):
+            raise StageError(
+                f"layer '{node.name}' ({node.op_type}) gives frames of {results[0][0]}",
+                f"{declared}, as the file says",
+                "compile the model again",
+            )
+        made = self.builder.add(node.name, op, inputs)
+        self.builder.add(node.name, ir.Reshape(declared), [made], list(node.output))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a frame of a tensor that has been read."""
@@ -183,7 +197,7 @@ def _elementwise(kind: str) -> Callable[[FinnReader, Any, Attributes], None]:
             for index, name in enumerate(node.input)
         ]
         inputs = [n for n, c in zip(node.input, constants, strict=True) if c is None]
-        reader.builder.add(node.name, ir.Arithmetic(kind, *constants), inputs, list(node.output))
+        reader.add(node, ir.Arithmetic(kind, *constants), *inputs)
 
     return translate
 
@@ -195,7 +209,7 @@ def _fork(reader: FinnReader, node: Any, a: Attributes) -> None:
 
 
 def _concat(reader: FinnReader, node: Any, a: Attributes) -> None:
-    reader.builder.add(node.name, ir.Concat(-1), list(node.input), list(node.output))
+    reader.add(node, ir.Concat(-1), *node.input)
 
 
 def _split(reader: FinnReader, node: Any, a: Attributes) -> None:

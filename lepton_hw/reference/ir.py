@@ -59,7 +59,8 @@ class Graph:
     """Nodes in the order of execution.
 
     An output integer c of the graph stands for ``scale * c + bias`` (one value, or one a channel);
-    where these are empty, as in a FINN graph, the graph does not say.
+    where these are empty, as in a FINN graph, the graph does not say. `inner` names tensors that
+    the file that was read does not have.
     """
 
     nodes: tuple[Node, ...]
@@ -68,6 +69,7 @@ class Graph:
     outputs: tuple[str, ...]
     scale: tuple[float, ...] = ()
     bias: tuple[float, ...] = ()
+    inner: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ class OnnxFile:
     """A file read; nodes in order of execution."""
 
     def __init__(self, path: Path) -> None:
+        import onnx
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
         from qonnx.core.modelwrapper import ModelWrapper
 
         try:
-            self.model = ModelWrapper(str(path))
+            self.model = ModelWrapper(onnx.load(str(path)))
         except (OSError, ValueError, DecodeError) as error:
             raise InputError(
                 f"{path} cannot be read ({error})",

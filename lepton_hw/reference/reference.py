@@ -52,12 +52,12 @@ class Reference:
         return self.run(feeds, (output,))[output]
 
     def taps(self, codes: NDArray[Any], names: tuple[str, ...] | None = None) -> dict[str, Ints]:
-        """Tensors by name, (N, *shape) each; all of the graph's if none are named.
+        """Tensors by name, (N, *shape) each; all of the file's if none are named.
 
         Raises `InputError` for a name that is not in the graph.
         """
         made = [name for node in self.graph.nodes for name in node.outputs]
-        known = (*self.graph.inputs, *made)
+        known = tuple(n for n in (*self.graph.inputs, *made) if n not in self.graph.inner)
         for name in names or ():
             if name not in known:
                 raise InputError(

@@ -1,0 +1,197 @@
+"""The integer path: exact at the bounds of each arithmetic, on a real design, and in refusing."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lepton_hw import reference
+from lepton_hw.compiler.execute import FinnGraph
+from lepton_hw.errors import InputError, MissingTool, StageError
+from lepton_hw.executors.reference_executor import ReferenceExecutor
+from lepton_hw.reference import products
+from lepton_hw.reference.ir import Graph, MatMul, Node, Tensor, Threshold
+from lepton_hw.reference.reference import Reference
+from lepton_hw.reference.thresholds import Search, Table, threshold
+
+from .conftest import Built
+from .tiny_onnx import FEATURES, dense
+from .tiny_onnx import Graph as TinyGraph
+
+
+def one(op: Any, low: int, high: int, size: int) -> Graph:
+    """A graph of one node on vectors."""
+    source = Tensor("x", (size,), low, high)
+    (shape, least, most), *_ = op.results([source])
+    tensors = {"x": source, "y": Tensor("y", shape, least, most)}
+    return Graph((Node("layer", op, ("x",), ("y",)),), tensors, ("x",), ("y",))
+
+
+def exact(inputs: Any, op: MatMul) -> Any:
+    """The product in Python's own integers."""
+    wide = inputs.astype(object) @ op.weights.astype(object) + op.offset.astype(object)
+    return (wide >> op.shift).astype(np.int64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "weight", "low", "high", "count"),
+    [
+        ("int8", 127, -128, 127, 30),
+        ("int8", -128, 0, 255, 31),
+        ("int8", 127, 0, 255, ((1 << 31) - 1) // (127 * 255 * 2)),
+        ("float32", 1 << 8, 0, 1 << 10, 1 << 6),  # a sum of exactly 2^24
+        ("float64", 1 << 8, 0, (1 << 10) + 1, 1 << 6),
+        ("float64", 1 << 27, -(1 << 20), 0, 1 << 6),  # 2^53
+        ("int64", 1 << 27, -(1 << 20) - 1, 0, 1 << 6),
+        ("int64", 1, -(1 << 62), 1 << 62, 1),
+        ("int64", (1 << 31) - 1, 0, 1 << 31, 2),  # 2^63 - 2^32
+    ],
+)
+def test_products_are_exact_at_their_bounds(
+    kind: str, weight: int, low: int, high: int, count: int
+) -> None:
+    if kind == "int8" and not products.has_fast_int8("cpu"):
+        pytest.skip("this CPU has no VNNI, so no layer is computed in int8")
+    rng = np.random.default_rng(1)
+    columns = [np.full(count, weight), rng.choice([weight, -weight - (weight == -128)], count)]
+    columns.append(np.where(np.arange(count) % 2, weight, 0))
+    op = MatMul(np.stack(columns, axis=1), np.zeros(3, np.int64))
+    run = Reference(one(op, low, high, count))
+    assert run.network.layers[0].arithmetic.kind == kind
+    inputs = rng.integers(low, high, (7, count), endpoint=True)
+    inputs[0], inputs[1] = low, high
+    for row, column in enumerate(columns):
+        inputs[2 + row] = np.where(column > 0, high, low)
+    inputs[5] = np.where(columns[1] > 0, low, high)
+    assert np.array_equal(run.infer(inputs), exact(inputs, op))
+
+
+def test_an_adder_that_saturates_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As x86 without VNNI adds two products of 8 bits: in 16 bits, at most 32,767."""
+    import torch
+
+    def saturating(left: Any, right: Any) -> Any:
+        pairs = (left.to(torch.int32)[:, :, None] + 128) * right.to(torch.int32)
+        pairs = pairs.reshape(len(left), -1, 2, right.shape[1]).sum(2).clamp(-32768, 32767)
+        return pairs.sum(1) - 128 * right.to(torch.int32).sum(0)
+
+    monkeypatch.setattr(products, "has_fast_int8", lambda device: True)
+    monkeypatch.setattr(torch, "_int_mm", saturating)
+    for weight, kind in ((64, "int8"), (65, "float32")):
+        op = MatMul(np.full((4, 2), weight), np.zeros(2, np.int64))
+        run = Reference(one(op, -128, 127, 4))
+        assert run.network.layers[0].arithmetic.kind == kind
+        frames = np.array([[127] * 4, [-128] * 4])
+        assert np.array_equal(run.infer(frames), exact(frames, op))
+
+
+def test_floats_that_round_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(products, "has_fast_int8", lambda device: False)
+    rounding = products.Product._wide
+    monkeypatch.setattr(
+        products.Product, "_wide", lambda self, x: rounding(self, x).to(torch.bfloat16).to(int)
+    )
+    with pytest.raises(StageError, match="layer 'layer' is not exact in float32 on cpu"):
+        Reference(one(MatMul(np.full((9, 1), 77), np.zeros(1, np.int64)), 0, 255, 9))
+
+
+@pytest.mark.parametrize("spread", [1 << 10, 1 << 40])
+def test_tables_and_searches_agree_with_comparing(spread: int) -> None:
+    rng = np.random.default_rng(2)
+    op = Threshold(
+        np.sort(rng.integers(-spread, spread, (5, 15)), axis=1), np.array([1, -1, 1, -1, 1]), 2, -15
+    )
+    source = Tensor("x", (5,), -2 * spread, 2 * spread)
+    kind = type(threshold(op, source, "cpu"))
+    assert kind is (Table if spread < 1 << 20 else Search)
+    inputs = rng.integers(-2 * spread, 2 * spread, (50, 5), endpoint=True)
+    inputs[:15] = op.thresholds.T * op.sign
+    inputs[15:30] = op.thresholds.T * op.sign - 1
+    reached = (inputs * op.sign)[:, :, None] >= op.thresholds
+    found = Reference(one(op, source.low, source.high, 5)).infer(inputs)
+    assert np.array_equal(found, 2 * reached.sum(2) - 15)
+
+
+def test_a_real_design(built: Built) -> None:
+    """From both files, all held-out images, in chunks; every tensor as FINN has it."""
+    vectors = np.load(built.exported.path("vectors.npz"))
+    inputs, expected = vectors["inputs"], vectors["torch_codes"]
+    contract = built.compiled.contract
+    for file in (built.exported.path("model.onnx"), built.compiled.path("finn.onnx")):
+        executor = ReferenceExecutor(file, contract, batch=50)
+        assert np.array_equal(executor.infer(inputs), expected)
+    own = executor.taps(inputs[:3])
+    golden = FinnGraph(built.compiled.path("finn.onnx")).taps(inputs[2].astype(np.int64))
+    assert golden.keys() == own.keys()
+    assert all(np.array_equal(own[name][2], golden[name]) for name in golden)
+    (first,) = executor.taps(inputs[:3], ("global_in",)).values()
+    assert np.array_equal(first, inputs[:3])
+    with pytest.raises(
+        InputError, match=r"there is no tensor 'nowhere'; expected one of global_in"
+    ):
+        executor.taps(inputs[:3], ("nowhere",))
+
+
+def test_cuda(built: Built) -> None:
+    import torch
+
+    file, contract = built.compiled.path("finn.onnx"), built.compiled.contract
+    if not torch.cuda.is_available():
+        with pytest.raises(MissingTool, match="device 'cuda' is not there"):
+            ReferenceExecutor(file, contract, device="cuda")
+        pytest.skip("no CUDA card: the integer path has run on the CPU only")
+    vectors = np.load(built.exported.path("vectors.npz"))
+    for batch in (None, 1, 50):
+        card = ReferenceExecutor(file, contract, device="cuda", batch=batch)
+        assert np.array_equal(card.infer(vectors["inputs"]), vectors["torch_codes"])
+
+
+def test_frames_that_are_no_frames() -> None:
+    run = Reference(one(MatMul(np.ones((4, 1), np.int64), np.zeros(1, np.int64)), -8, 7, 4))
+    with pytest.raises(InputError, match="input 'x' holds 0 to 8; expected -8 to 7"):
+        run.infer(np.array([[0, 1, 2, 8]]))
+    with pytest.raises(InputError, match="input 'x' of type float64; expected integers"):
+        run.infer(np.zeros((1, 4)))
+    assert run.infer(np.zeros((0, 4), np.int64)).shape == (0, 1)
+
+
+def typed(file: Path, kind: str = "INT4") -> Path:
+    """The file with an integer datatype at its input."""
+    from qonnx.core.datatype import DataType
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    model = ModelWrapper(str(file))
+    model.set_tensor_datatype(model.graph.input[0].name, DataType[kind])
+    model.save(str(file))
+    return file
+
+
+def test_a_float_is_refused_by_tensor(tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    with pytest.raises(StageError, match="tensor 'image' is an input of type FLOAT32"):
+        reference.read(dense(file))
+    with pytest.raises(StageError, match="tensor 'weight0' is a constant that is not whole"):
+        reference.read(typed(dense(file, weight_bits=None, input_bits=None)))
+    graph = TinyGraph()
+    tensor = graph.node("Mul", ["image", graph.constant("scale", np.linspace(0.1, 0.6, 6))], "s")
+    weight = graph.constant("weight", np.ones((FEATURES, 3), np.float32))
+    graph.save(file, graph.node("MatMul", [tensor, weight], "out"))
+    with pytest.raises(StageError, match="tensor 's' is made of channels or branches without a c"):
+        reference.read(typed(file))
+
+
+def test_an_unknown_layer_is_refused_by_name(tmp_path: Path) -> None:
+    file = typed(dense(tmp_path / "m.onnx", input_bits=None, extra="Sigmoid"))
+    with pytest.raises(StageError, match=r"layer 'Sigmoid_extra' \(Sigmoid\) is not known"):
+        reference.read(file)
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    with pytest.raises(InputError, match="cannot be read"):
+        reference.read(tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="cannot be read"):
+        reference.read(tmp_path / "nothing.onnx")
