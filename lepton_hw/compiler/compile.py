@@ -15,6 +15,7 @@ from lepton_hw.compiler.collect import collect, resources
 from lepton_hw.compiler.fifo_sizing import NO_LIMITS, Limits, Sizing, size_fifos
 from lepton_hw.compiler.fit import Use, require_fit, total
 from lepton_hw.compiler.folding import Folding, search, write_folding
+from lepton_hw.compiler.folding_published import own_folding
 from lepton_hw.compiler.graph import FILE, Graph, Kernel
 from lepton_hw.compiler.host_tail import HostTail
 from lepton_hw.compiler.steps import FinnSteps
@@ -62,12 +63,14 @@ def compile_model(
     with finn_world(scratch, log):
         steps = FinnSteps(board, workdir, log)
         model, tail = steps.front(ModelWrapper(str(model_file)))
-        specialized = _specialized(steps, model)
+        specialized = specialize(steps, model)
         fastest = None  # that fits the board, where it is known
         if folding is None:
             found = search(specialized, board, _cycles(board, target_fps))
             fastest = found if target_fps is None else None
             folding = write_folding(found, workdir / FOLDING)
+        else:
+            folding = own_folding(specialized, board, folding, workdir / FOLDING, progress.say)
         model = steps.fold(copy.deepcopy(specialized), folding)
         supported.require_static_weights(model)
         # Before code generation, which takes longest and cannot use a design that is too large.
@@ -106,7 +109,8 @@ def _sized(
     return sizing
 
 
-def _specialized(steps: FinnSteps, model: ModelWrapper) -> ModelWrapper:
+def specialize(steps: FinnSteps, model: ModelWrapper) -> ModelWrapper:
+    """From a streamlined graph to FINN's hardware layers, each with its kernel, not yet folded."""
     model = steps.run(("step_convert_to_hw",), model)
     supported.require_mapped(model)
     model = steps.run(("step_create_dataflow_partition", "step_minimize_bit_width_initial"), model)

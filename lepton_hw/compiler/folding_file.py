@@ -13,8 +13,8 @@ from qonnx.custom_op.registry import getCustomOp
 from lepton_hw.errors import InputError
 
 
-def require_folding(model: ModelWrapper, path: Path) -> None:
-    """Raises `InputError` unless every layer and attribute that the file names exists."""
+def read_table(path: Path) -> dict[str, dict[str, Any]]:
+    """Attributes by layer; raises `InputError` unless the file is such a table."""
     table = json.loads(path.read_text())
     if not isinstance(table, dict) or any(not isinstance(row, dict) for row in table.values()):
         raise InputError(
@@ -22,6 +22,12 @@ def require_folding(model: ModelWrapper, path: Path) -> None:
             '{"layer": {"PE": 1, "SIMD": 1}, …}',
             "correct it",
         )
+    return table
+
+
+def require_folding(model: ModelWrapper, path: Path) -> None:
+    """Raises `InputError` unless every layer and attribute that the file names exists."""
+    table = read_table(path)
     nodes = {node.name: node for node in model.graph.node}
     for name, row in table.items():
         if name == "Defaults":
@@ -34,7 +40,7 @@ def require_folding(model: ModelWrapper, path: Path) -> None:
             if attribute not in known:
                 where = f"the folding file {path} sets '{attribute}' of layer '{name}'"
                 raise _unknown(where, attribute, [a for a in FOLDING if a in known])
-            _require_divisor(path, name, op, attribute, value)
+            require_divisor(path, name, op, attribute, value)
 
 
 #: Attributes that users fold with; others are possible but not proposed.
@@ -49,7 +55,8 @@ def _unknown(found: str, name: str, known: list[str]) -> InputError:
     return InputError(found, f"one of {', '.join(known)}", remedy)
 
 
-def _require_divisor(path: Path, layer: str, op: Any, attribute: str, value: Any) -> None:
+def require_divisor(path: Path, layer: str, op: Any, attribute: str, value: Any) -> None:
+    """Raises `InputError` unless the layer can be folded like that."""
     for whole in WHOLE.get(attribute, ()):
         if whole not in op.get_nodeattr_types():
             continue

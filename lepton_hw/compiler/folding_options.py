@@ -13,11 +13,21 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from lepton_hw.compiler.folding_costs import Cost, layer_cost
+from lepton_hw.compiler.kernels.dot_formats import LUT_MEMORY_DEPTH, narrowest
+
 #: FINN's bound on a weight stream; wider ones elaborate but do not route well.
 MAX_STREAM_BITS = 8192
 WINDOW = "ConvolutionInputGenerator"
 #: Layers that read a depthwise sliding window, whose SIMD must equal their PE.
 DEPTHWISE = ("VVAU", "Pool")
+#: Activation bits times weight bits from which DSPs can save LUTs; see `folding_costs`.
+DSP_WORTH = 12
+#: Words up to which FINN's weight streamer may stand in LUTs.
+SHALLOW = 64
+
+#: Attributes by name, as a folding file has them.
+Attributes = dict[str, int | str]
 
 
 @dataclass(frozen=True)
@@ -27,14 +37,15 @@ class Option:
     `width_in`, `width_out`: bits of its first input and output stream.
     """
 
-    attributes: dict[str, dict[str, int]]
+    attributes: dict[str, Attributes]
     cycles: int
-    cost: tuple[float, ...]
+    cost: Cost
     width_in: int
     width_out: int
 
 
 def depthwise_reader(model: ModelWrapper, node: Any) -> Any | None:
+    """The layer behind a depthwise sliding window, which is folded like it; None otherwise."""
     if not node.op_type.startswith(WINDOW):
         return None
     consumers = model.find_consumers(node.output[0]) or []
@@ -43,60 +54,170 @@ def depthwise_reader(model: ModelWrapper, node: Any) -> Any | None:
     return None
 
 
-def options_of(nodes: list[Any], part: str) -> list[Option]:
+def options_of(model: ModelWrapper, nodes: list[Any], part: str) -> list[Option]:
+    """All foldings of one layer, or of a depthwise window and its reader; leaves them as found."""
     ops = {node.name: getCustomOp(node) for node in nodes}
-    before = {name: _current(op) for name, op in ops.items()}
+    before = [(node, [copy_of(a) for a in node.attribute]) for node in nodes]
+    types = _weight_types(model, nodes)
     found = []
-    for choice in _choices(nodes, ops):
+    for choice in _choices(model, nodes, ops, part):
         for name, attributes in choice.items():
             for key, value in attributes.items():
                 ops[name].set_nodeattr(key, value)
-        if any(_too_wide(op) for op in ops.values()):
-            continue
-        found.append(
-            Option(
-                attributes=choice,
-                cycles=max(int(op.get_exp_cycles()) for op in ops.values()),
-                cost=tuple(np.sum([_cost(op, part) for op in ops.values()], axis=0)),
-                width_in=ops[nodes[0].name].get_instream_width_padded(0),
-                width_out=ops[nodes[-1].name].get_outstream_width_padded(0),
-            )
-        )
-    for name, attributes in before.items():
-        for key, value in attributes.items():
-            ops[name].set_nodeattr(key, value)
+            if "resType" in attributes:
+                ops[name].set_nodeattr("weightDataType", types[str(attributes["resType"])])
+        if not any(_too_wide(op) for op in ops.values()):
+            found.append(_option(nodes, ops, choice, part))
+    for node, old in before:
+        del node.attribute[:]
+        node.attribute.extend(old)
     return found
 
 
-def _current(op: Any) -> dict[str, int]:
-    known = op.get_nodeattr_types()
-    names = [name for name in ("PE", "SIMD", "parallel_window") if name in known]
-    return {name: op.get_nodeattr(name) for name in names}
+def present(model: ModelWrapper, nodes: list[Any], part: str) -> Option:
+    """The folding that the nodes have."""
+    ops = {node.name: getCustomOp(node) for node in nodes}
+    return _option(nodes, ops, {name: {} for name in ops}, part)
 
 
-def _cost(op: Any, part: str) -> tuple[float, ...]:
-    estimate = op.node_res_estimation(part)
-    return tuple(float(estimate[n]) for n in ("LUT", "BRAM_18K", "URAM", "DSP"))
+def copy_of(attribute: Any) -> Any:
+    """An independent copy of an ONNX attribute."""
+    new = type(attribute)()
+    new.CopyFrom(attribute)
+    return new
+
+
+def _option(
+    nodes: list[Any], ops: dict[str, Any], choice: dict[str, Attributes], part: str
+) -> Option:
+    costs = np.sum([layer_cost(op, part) for op in ops.values()], axis=0)
+    lut, bram18, uram, dsp = (float(x) for x in costs)
+    return Option(
+        attributes=choice,
+        cycles=max(int(op.get_exp_cycles()) for op in ops.values()),
+        cost=(lut, bram18, uram, dsp),
+        width_in=ops[nodes[0].name].get_instream_width_padded(0),
+        width_out=ops[nodes[-1].name].get_outstream_width_padded(0),
+    )
 
 
 def _too_wide(op: Any) -> bool:
     return "MW" in op.get_nodeattr_types() and op.get_instream_width(1) > MAX_STREAM_BITS
 
 
-def _choices(nodes: list[Any], ops: dict[str, Any]) -> Iterator[dict[str, dict[str, int]]]:
-    if len(nodes) == 2:
-        window, reader = nodes
-        for choice in _node_choices(reader, ops[reader.name]):
-            parallel = int(choice.get("SIMD", 1) > 1)
-            beside = {"SIMD": choice["PE"], "parallel_window": parallel}
-            yield {window.name: beside, reader.name: choice}
+def _choices(
+    model: ModelWrapper, nodes: list[Any], ops: dict[str, Any], part: str
+) -> Iterator[dict[str, Attributes]]:
+    last = nodes[-1]
+    units = list(_units(model, last, ops[last.name], part))
+    for folding in _foldings(last, ops[last.name]):
+        for unit in units:
+            for style in _styles(ops[last.name], folding, unit):
+                choice: Attributes = {**folding, **unit, **style}
+                if len(nodes) == 1:
+                    yield {last.name: choice}
+                    continue
+                parallel = int(folding.get("SIMD", 1) > 1)
+                beside = {"SIMD": folding["PE"], "parallel_window": parallel}
+                for ram in ("distributed", "block"):
+                    yield {nodes[0].name: {**beside, "ram_style": ram}, last.name: choice}
+
+
+def _units(model: ModelWrapper, node: Any, op: Any, part: str) -> Iterator[Attributes]:
+    """What a matrix unit can be made of: LUTs (ours) or DSPs (FINN's), where both can be."""
+    if not node.op_type.startswith("MVAU") or not _is_free(model, node, op):
+        yield {}
         return
-    name = nodes[0].name
-    for choice in _node_choices(nodes[0], ops[name]):
-        yield {name: choice}
+    yield {"resType": "lut", "mem_mode": "internal_embedded"}
+    if _dsp_can(model, node, op, part):
+        yield {"resType": "dsp", "mem_mode": "internal_decoupled"}
 
 
-def _node_choices(node: Any, op: Any) -> Iterator[dict[str, int]]:
+def _is_free(model: ModelWrapper, node: Any, op: Any) -> bool:
+    """Whether the search may choose the unit: plain layers with constant weights."""
+    plain = op.get_nodeattr("noActivation") and op.get_nodeattr("TH") == 1
+    fixed = not op.get_nodeattr("runtime_writeable_weights")
+    inside = op.get_nodeattr("mem_mode") in ("internal_embedded", "internal_decoupled")
+    return bool(plain and fixed and inside and model.get_initializer(node.input[1]) is not None)
+
+
+def _dsp_can(model: ModelWrapper, node: Any, op: Any, part: str) -> bool:
+    """Whether FINN's DSP-based unit takes this layer and may be cheaper than LUTs."""
+    from finn.util.basic import get_dsp_block, get_dsp_datapath_limits
+    from qonnx.core.datatype import DataType
+
+    if op.get_nodeattr("resType") != "lut":
+        return True
+    kind, activation = op.get_input_datatype(1), op.get_input_datatype(0)
+    if op.get_nodeattr("binaryXnorMode") or not kind.signed() or activation.bitwidth() < 2:
+        return False
+    most_act, most_weight, most_sum = get_dsp_datapath_limits(get_dsp_block(part))
+    wide = DataType[_weight_types(model, [node])["dsp"]].bitwidth()
+    fits = (
+        activation.bitwidth() - int(activation.signed()) < most_act
+        and wide <= most_weight
+        and op.get_output_datatype().bitwidth() <= most_sum
+    )
+    return bool(fits and activation.bitwidth() * kind.bitwidth() >= DSP_WORTH)
+
+
+def _weight_types(model: ModelWrapper, nodes: list[Any]) -> dict[str, str]:
+    """Weight type of the matrix unit at the end by `resType`, as FINN's steps will set it."""
+    from qonnx.core.datatype import DataType
+
+    node = nodes[-1]
+    weights = model.get_initializer(node.input[1]) if node.op_type.startswith("MVAU") else None
+    if weights is None:
+        return {}
+    op = getCustomOp(node)
+    activation, stated = op.get_input_datatype(0).name, op.get_input_datatype(1).name
+    if op.get_nodeattr("binaryXnorMode") or activation == stated == "BIPOLAR":
+        return {"lut": stated, "dsp": stated}
+    lut = narrowest(weights, keep_sum=activation == "BIPOLAR")
+    kind = DataType[lut]
+    if kind.bitwidth() == 1 or lut == "TERNARY":
+        return {"lut": lut, "dsp": "INT2"}
+    # The packed multiplier needs signed weights above the minimum of their type.
+    wider = int(not kind.signed() or weights.min() <= kind.min())
+    return {"lut": lut, "dsp": f"INT{kind.bitwidth() + wider}"}
+
+
+def _styles(op: Any, folding: dict[str, int], unit: Attributes) -> Iterator[Attributes]:
+    """Where a layer's memory can stand. In our units `auto` means LUTs, as far as they are meant
+    for it: Yosys refuses a read-only memory that must be `distributed`.
+    """
+    known, kind = op.get_nodeattr_types(), op.onnx_node.op_type
+    if kind.startswith(WINDOW):
+        yield {"ram_style": "distributed"}
+        yield {"ram_style": "block"}
+    elif not kind.startswith(("MVAU", "VVAU")) or "ram_style" not in known:
+        yield {}
+    else:
+        words = _words(op, folding)
+        mode = unit.get("mem_mode", op.get_nodeattr("mem_mode"))
+        ours = unit.get("resType", op.get_nodeattr("resType")) == "lut"
+        if ours and mode == "internal_embedded":
+            if words <= LUT_MEMORY_DEPTH:
+                yield {"ram_style": "auto"}
+            if words > 1:
+                yield {"ram_style": "block"}
+        elif mode == "internal_decoupled" and not ours:
+            yield {"ram_style": "block"}
+            if words <= SHALLOW:
+                yield {"ram_style": "distributed"}
+        else:
+            yield {}
+
+
+def _words(op: Any, folding: dict[str, int]) -> int:
+    """Depth of the weight memory."""
+    lanes = folding["PE"] * folding["SIMD"]
+    if "MW" in op.get_nodeattr_types():
+        return int(op.get_nodeattr("MW") * op.get_nodeattr("MH") // lanes)
+    return int(np.prod(op.get_nodeattr("Kernel")) * op.get_nodeattr("Channels") // lanes)
+
+
+def _foldings(node: Any, op: Any) -> Iterator[dict[str, int]]:
     """The attributes that fold this kind of layer, all values that FINN accepts."""
     known = op.get_nodeattr_types()
     kind = node.op_type

@@ -76,6 +76,15 @@ ADJUSTMENTS: dict[str, tuple[Adjustment, ...]] = {
         ),
     ),
     "mvu_vvu_8sx9_dsp58.sv": (_WATCHDOG,),
+    "dwc_axi.sv": (
+        Adjustment(
+            r"\.N\(IBITS \* OBITS\)",
+            # One wide beat is one vector then, for which vpc.sv has shift registers.
+            ".N(IBITS % OBITS == 0? IBITS : OBITS % IBITS == 0? OBITS : IBITS * OBITS)",
+            "it builds a barrel of multiplexers even where one width divides the other: 1,175 LUTs"
+            " instead of 177 from 160 to 10 bits",
+        ),
+    ),
     "fifo.sv": (
         Adjustment(
             r"typedef struct \{(?=\s*int unsigned\s+lo;\s*int unsigned\s+hi;\s*\} abits_t;)",

@@ -1,0 +1,106 @@
+"""What a layer and a stream between two layers cost: FINN's estimates, and what they leave out.
+
+The additions are fitted to what Yosys builds for xc7 (`make bench-folding` shows the sum against
+Yosys). It chooses nothing.
+"""
+
+import math
+from typing import Any
+
+from lepton_hw.compiler.kernels import dot_formats as formats
+
+#: The order of every tuple of costs: LUTs, 18-kbit block RAMs, URAMs, DSPs.
+RESOURCES = ("lut", "bram18", "uram", "dsp")
+Cost = tuple[float, float, float, float]
+#: LUTs of a shallow FIFO besides one a bit.
+FIFO_LUT = 20
+#: Words up to which Yosys builds a read-only memory with one LUT a bit.
+ROM_WORDS = 32
+#: Bits of the multiplier's port that takes packed weights (AMD UG479, UG579).
+MULTIPLIER_BITS = {"DSP48E1": 25, "DSP48E2": 27}
+
+
+def layer_cost(op: Any, part: str) -> Cost:
+    """Resources of one layer at its present attributes."""
+    estimate = op.node_res_estimation(part)
+    lut, bram, uram, dsp = (float(estimate[n]) for n in ("LUT", "BRAM_18K", "URAM", "DSP"))
+    if _is_matrix(op):
+        if op.get_nodeattr("resType") == "lut":
+            lut += _rom_excess(op, bram + uram)
+        else:
+            lut, dsp = _dsp_unit(op, part, lut, dsp)
+            lut += _decoupled_luts(op)
+    return (lut, bram, uram, dsp)
+
+
+def stream_cost(producer: int, consumer: int) -> Cost:
+    """Resources of the stream between two layers of these widths in bits: a shallow FIFO of one
+    LUT a bit, and where the widths differ FINN's converter and a second FIFO.
+
+    A converter that splits beats holds one and a bit; one that joins them gathers them in
+    registers; widths that do not divide each other need a barrel of multiplexers.
+    """
+    lut = float(FIFO_LUT + consumer)
+    if producer == consumer:
+        return (lut, 0.0, 0.0, 0.0)
+    lut += FIFO_LUT + producer
+    step = math.gcd(producer, consumer)
+    if step == producer:
+        lut += producer + 6
+    elif step == consumer:
+        lut += producer + consumer + 8
+    else:
+        lut += producer + consumer + 0.45 * producer * producer / step
+    return (lut, 0.0, 0.0, 0.0)
+
+
+def _is_matrix(op: Any) -> bool:
+    return bool(op.onnx_node.op_type.startswith(("MVAU", "VVAU")))
+
+
+def _memory_bits(op: Any) -> int:
+    lanes = op.get_nodeattr("PE") * op.get_nodeattr("SIMD")
+    return int(lanes * op.get_input_datatype(1).bitwidth())
+
+
+def _rom_excess(op: Any, blocks: float) -> float:
+    """LUTs of weights in LUTs beyond our kernel's estimate, which counts 64 bits in each.
+
+    Yosys needs one LUT a bit up to 32 words and depth / 16 beyond.
+    """
+    if blocks or op.get_nodeattr("mem_mode") != "internal_embedded":
+        return 0.0
+    words, width = int(op.calc_wmem()), _memory_bits(op)
+    if words == 1:
+        return 0.0
+    built = width * max(1.0, words / 16 if words > ROM_WORDS else 1.0)
+    return max(0.0, built - formats.memory_luts(words, width))
+
+
+def _dsp_unit(op: Any, part: str, lut: float, dsp: float) -> tuple[float, float]:
+    """LUTs and DSPs of FINN's DSP-based matrix-vector unit on 7 series and UltraScale+.
+
+    FINN counts four products a DSP at any width and no LUTs. Its module (`mvu.sv`) packs
+    1 + (A - W) // (W + activation bits - 1) products of W-bit weights into the A-bit port of a DSP,
+    and separates and adds them in LUTs: fitted at 3, 4 and 8 bits on DSP48E1,
+    190 + PE * SIMD * (15.6 + 0.56 * (activation bits + weight bits)). A DSP58 adds by itself.
+    """
+    from finn.util.basic import get_dsp_block
+
+    block = get_dsp_block(part)
+    if block not in MULTIPLIER_BITS or not op.onnx_node.op_type.startswith("MVAU"):
+        return lut, dsp
+    pe, simd = op.get_nodeattr("PE"), op.get_nodeattr("SIMD")
+    a_bits, w_bits = (op.get_input_datatype(i).bitwidth() for i in (0, 1))
+    lanes = 1 + (MULTIPLIER_BITS[block] - w_bits) // (w_bits + a_bits - 1)
+    luts = 190.0 + pe * simd * (15.6 + 0.56 * (a_bits + w_bits))
+    return lut + luts, float(-(-pe // lanes) * simd)
+
+
+def _decoupled_luts(op: Any) -> float:
+    """LUTs of FINN's weight streamer where its memory is made of LUTs, 64 bits in each."""
+    if op.get_nodeattr("mem_mode") != "internal_decoupled":
+        return 0.0
+    if op.get_nodeattr("ram_style") != "distributed":
+        return 0.0
+    return float(_memory_bits(op) * math.ceil(int(op.calc_wmem()) / 64))
