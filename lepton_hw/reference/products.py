@@ -80,7 +80,8 @@ class Product(nn.Module):  # type: ignore[misc]
         if arithmetic.kind == "int8" and self.cuda:
             pad = (0, -self.columns % MULTIPLE, 0, -self.rows % MULTIPLE)
             weights = nn.functional.pad(weights, pad)
-        self.register_buffer("weights", weights.to(getattr(torch, arithmetic.kind)).to(device))
+        weights = _plain(weights.to(getattr(torch, arithmetic.kind)).to(device))
+        self.register_buffer("weights", weights)
         # (x - zero) @ w + zero × (sum of w) = x @ w
         added = op.offset + arithmetic.zero * op.weights.sum(axis=0)
         self.register_buffer(
@@ -89,8 +90,7 @@ class Product(nn.Module):  # type: ignore[misc]
 
     def forward(self, inputs: Any) -> Any:
         """The sums."""
-        # torch._int_mm takes the rows of an overlapping view for those of a matrix.
-        flat = inputs.reshape(-1, self.rows).contiguous()
+        flat = _plain(inputs.reshape(-1, self.rows))
         sums = self._int8(flat) if self.arithmetic.kind == "int8" else self._wide(flat)
         if self.offset is not None:
             sums += self.offset
@@ -106,7 +106,7 @@ class Product(nn.Module):  # type: ignore[misc]
             return torch._int_mm(flat, self.weights)
         count = len(flat)
         pad = (0, -self.rows % MULTIPLE, 0, max(0, LEAST_ROWS - count))
-        flat = nn.functional.pad(flat, pad).contiguous()
+        flat = _plain(nn.functional.pad(flat, pad))
         return torch._int_mm(flat, self.weights)[:count, : self.columns].contiguous()
 
     def _wide(self, flat: Any) -> Any:
@@ -148,6 +148,15 @@ class Product(nn.Module):  # type: ignore[misc]
                 return False
         all_ends = torch.stack([end * weights.sum(0) for end in (high, low)]) + added
         return bool(torch.equal(found[2 * count :], all_ends >> self.shift))
+
+
+def _plain(matrix: Any) -> Any:
+    """The matrix with rows one after the other in memory, and strides that say so.
+
+    torch._int_mm on CPUs takes an overlapping view for a matrix, and one with a single row or
+    column, whose other stride is arbitrary, for a transposed one.
+    """
+    return matrix.contiguous().as_strided(matrix.shape, (matrix.shape[1], 1))
 
 
 class DepthwiseProduct(nn.Module):  # type: ignore[misc]
