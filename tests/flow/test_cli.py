@@ -61,6 +61,14 @@ USAGE = [
         "both --target-fps and --folding; expected one of them",
     ),
     (
+        ("build", "digits_cnn", "-b", "pynq_z2", "--fifo-max-depth", "1"),
+        "key 'fifo_max_depth' is 1; expected a number greater than or equal to 2",
+    ),
+    (
+        ("build", "digits_cnn", "-b", "pynq_z2", "--fifo-time-limit", "60"),
+        "key 'fifo_time_limit' is \"60\"; expected a time with its unit, such as '60 s' or '5 min'",
+    ),
+    (
         ("build", "digits_cnn", "-b", "pynq_z2", "--input-type", "INT8"),
         "--input-type or --input-scale with a flow; expected them only with --model",
     ),

@@ -148,6 +148,9 @@ def test_deep_fifo_runs_and_short_one_deadlocks(tmp_path: Path, cache: Path) -> 
     assert blocked["short_out"].fill == blocked["short_out"].depth == 5
     assert blocked["s_in"].holder == "split_0"
     assert "long_out" not in blocked
+    assert (
+        "delivered: fork split_0: the branch through fifo_s to join_0 is short (depth 5); " in said
+    )
 
 
 def test_cycle_limit(simulator: Simulator) -> None:
