@@ -10,6 +10,7 @@ itself, with the depths that were found, is built and run to see that it keeps T
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -202,7 +203,9 @@ class _Sizer:
                 return True
         if stopped is not None and math.isinf(best):
             deepest = dict.fromkeys(capped, most)
-            raise with_shortage(stopped, gauged, batch, deepest, REMEDY, self.clock) from None
+            with suppress(TimeUp):  # then without the figure: a design that stops is no result
+                stopped = with_shortage(stopped, gauged, batch, deepest, REMEDY, self.clock)
+            raise stopped
         self.found = replace(self.found, limited=short)
         return False
 
