@@ -22,6 +22,7 @@ class QonnxExecutor(Executor):
     """A QONNX file of batch 1; `images_per_second` is the speed of the last call."""
 
     name = "qonnx"
+    max_residual = MAX_RESIDUAL
 
     def __init__(self, path: Path, contract: InputContract) -> None:
         super().__init__(contract)
@@ -57,10 +58,10 @@ class QonnxExecutor(Executor):
         self.images_per_second = len(codes) / (time.perf_counter() - begin)
         whole, residual = to_codes(outputs, self.contract.output)
         self.residual = max(self.residual, residual)
-        if self.residual > MAX_RESIDUAL:
+        if self.residual > self.max_residual:
             raise StageError(
                 f"an output of the QONNX graph is {self.residual:.3f} steps from a whole code",
-                f"at most {MAX_RESIDUAL}",
+                f"at most {self.max_residual}",
                 "check the scale in the input contract",
             )
         return whole

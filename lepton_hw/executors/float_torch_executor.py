@@ -1,0 +1,124 @@
+"""The network as plain PyTorch layers: what a user without an FPGA would run on a CPU or GPU.
+
+The layers have the quantised weights; activations are floats, clipped to their quantiser's range.
+Its outputs come near the codes and are not equal to them: a baseline for speed.
+"""
+
+import copy
+import time
+from typing import Any
+
+import numpy as np
+
+from lepton_hw.contract import InputContract
+from lepton_hw.errors import InputError, MissingTool
+from lepton_hw.executors.base import Codes, Executor, to_codes
+
+BATCH = 128
+TYPES = ("float32", "bfloat16", "float16")
+
+
+class FloatTorchExecutor(Executor):
+    """A `models.Network` without its quantisers, in `dtype`; outputs rounded to the nearest code.
+
+    `residual` is the largest distance of an output from its code.
+    """
+
+    name = "pytorch"
+
+    def __init__(
+        self,
+        network: Any,
+        contract: InputContract,
+        device: str = "cpu",
+        dtype: str = "float32",
+        batch: int = BATCH,
+    ) -> None:
+        """Raises `InputError` for an unknown `dtype`, `MissingTool` where `device` is not there."""
+        import torch
+
+        super().__init__(contract)
+        if dtype not in TYPES:
+            raise InputError(f"dtype is '{dtype}'", f"one of {', '.join(TYPES)}", "correct it")
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise MissingTool(f"device '{device}' is not there", "a CUDA card", "use device cpu")
+        self.name = f"pytorch {dtype}"
+        self.network = stripped(network).to(device=device, dtype=getattr(torch, dtype))
+        self.device, self.dtype, self.batch = device, getattr(torch, dtype), batch
+        self.flat = bool(network.flat)
+        self.residual, self.images_per_second = 0.0, 0.0
+
+    def _infer(self, codes: Codes) -> Codes:
+        import torch
+
+        from lepton_hw.models.network import door
+
+        found = [np.zeros((0, *self.contract.output.shape), np.int64)]
+        begin = time.perf_counter()
+        with torch.inference_mode():
+            for start in range(0, len(codes), self.batch):
+                frames = door(codes[start : start + self.batch], self.flat)
+                outputs = self.network(frames.to(device=self.device, dtype=self.dtype))
+                real = outputs.float().cpu().numpy()
+                whole, residual = to_codes(real, self.contract.output)
+                self.residual = max(self.residual, residual)
+                found.append(whole)
+        self.images_per_second = len(codes) / max(time.perf_counter() - begin, 1e-9)
+        return np.concatenate(found)
+
+
+def stripped(network: Any) -> Any:
+    """A copy in evaluation mode in which plain layers stand for Brevitas's."""
+    plain = copy.deepcopy(network).eval()
+    _replace(plain)
+    return plain.eval()
+
+
+def _replace(module: Any) -> None:
+    from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear, QuantReLU
+
+    for name, child in list(module.named_children()):
+        if isinstance(child, QuantConv2d | QuantLinear):
+            setattr(module, name, _layer(child))
+        elif isinstance(child, QuantReLU | QuantIdentity):
+            setattr(module, name, _clip(child))
+        else:
+            _replace(child)
+
+
+def _layer(quantised: Any) -> Any:
+    import torch
+    from torch import nn
+
+    with torch.no_grad():
+        value = quantised.quant_weight()
+        weight = getattr(value, "value", value).detach().clone()
+    if isinstance(quantised, nn.Linear):
+        layer: Any = nn.Linear(quantised.in_features, quantised.out_features, bias=False)
+    else:
+        layer = nn.Conv2d(
+            quantised.in_channels,
+            quantised.out_channels,
+            quantised.kernel_size,
+            quantised.stride,
+            quantised.padding,
+            quantised.dilation,
+            quantised.groups,
+            bias=False,
+        )
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    return layer
+
+
+def _clip(quantiser: Any) -> Any:
+    import torch
+    from torch import nn
+
+    with torch.no_grad():
+        scale = float(quantiser.act_quant.scale())
+        bits = float(quantiser.act_quant.bit_width())
+    if bits == 1:
+        return nn.Hardtanh(-scale, scale)
+    if quantiser.act_quant.is_signed:
+        return nn.Hardtanh(-scale * 2 ** (bits - 1), scale * (2 ** (bits - 1) - 1))
+    return nn.Hardtanh(0.0, scale * (2**bits - 1))
