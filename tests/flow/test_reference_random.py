@@ -17,6 +17,7 @@ from lepton_hw.reference.reference import Reference
 
 from .random_finn import RandomGraph
 
+EXAMPLES = int(os.environ.get("LEPTON_EXAMPLES", "30"))
 FRAMES = 4
 
 
@@ -26,7 +27,7 @@ def graphs(draw: Any) -> RandomGraph:
 
 
 @settings(
-    max_examples=int(os.environ.get("LEPTON_EXAMPLES", "30")),
+    max_examples=EXAMPLES,
     derandomize=True,
     database=None,
     deadline=None,
