@@ -18,7 +18,7 @@ from lepton_hw import __version__
 from lepton_hw.artifacts import write_atomically
 from lepton_hw.board import Board, load_board
 from lepton_hw.compiler.compile import specialize
-from lepton_hw.compiler.folding import Folding, price, search
+from lepton_hw.compiler.folding import Folding, choices, price, search
 from lepton_hw.compiler.steps import FinnSteps
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.errors import LeptonError
@@ -70,8 +70,9 @@ def specialized(file: Path, board: Board) -> ModelWrapper:
 def duel(model: ModelWrapper, board: Board, fps: int) -> Duel:
     """Both searches at the same target on the same kernels, priced by the same models."""
     finn = price(set_folding(model, int(board.clock * 1e6 / fps)), board)
-    cheaper = search(model, board, finn.cycles, budget=finn.cost)
-    faster = search(model, board, None, budget=finn.cost)
+    among = choices(model, board)
+    cheaper = search(model, board, finn.cycles, budget=finn.cost, among=among)
+    faster = search(model, board, None, budget=finn.cost, among=among)
     return Duel(finn, cheaper, faster)
 
 

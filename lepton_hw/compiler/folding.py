@@ -43,12 +43,27 @@ class Folding:
     fits: bool
 
 
+@dataclass(frozen=True)
+class Choices:
+    """All foldings of every group of layers, and which group feeds which."""
+
+    groups: list[list[Option]]
+    edges: list[tuple[int, int]]
+
+
+def choices(model: ModelWrapper, board: Board) -> Choices:
+    """What a search chooses from; takes longest of it."""
+    groups, edges = _groups(model)
+    return Choices([options_of(model, nodes, board.part) for nodes in groups], edges)
+
+
 def search(
     model: ModelWrapper,
     board: Board,
     target_cycles: int | None,
     budget: Mapping[str, float] | None = None,
     fixed: Mapping[str, Mapping[str, Any]] | None = None,
+    among: Choices | None = None,
 ) -> Folding:
     """The cheapest folding of at most `target_cycles` per frame; without a target the fastest
     that fits the budget.
@@ -64,10 +79,11 @@ def search(
         budget: what may be used of each of `RESOURCES`; default `USABLE` of the board.
         fixed: attributes, by node, that the choice must have. Without a target the others become
             as fast as the slowest of these.
+        among: `choices` of the same model and board, where they are known.
 
     Raises `StageError` if some layer cannot reach the target at all.
     """
-    problem = _problem(model, board, budget, fixed or {})
+    problem = _problem(among or choices(model, board), board, budget, fixed or {})
     if target_cycles is None and fixed:
         target_cycles = _given_cycles(problem.groups, fixed)
     if target_cycles is not None:
@@ -154,16 +170,13 @@ def _require_reachable(groups: list[list[Option]], cycles: int) -> None:
 
 
 def _problem(
-    model: ModelWrapper,
+    among: Choices,
     board: Board,
     budget: Mapping[str, float] | None,
     fixed: Mapping[str, Mapping[str, Any]],
 ) -> Problem:
-    groups, edges = _groups(model)
-    options = [
-        [o for o in options_of(model, nodes, board.part) if _has(o, fixed)] for nodes in groups
-    ]
-    return Problem(options, edges, _supply(board, budget), _prices(board))
+    groups = [[option for option in group if _has(option, fixed)] for group in among.groups]
+    return Problem(groups, among.edges, _supply(board, budget), _prices(board))
 
 
 def _has(option: Option, fixed: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -22,8 +22,9 @@ MULTIPLIER_BITS = {"DSP48E1": 25, "DSP48E2": 27}
 
 def layer_cost(op: Any, part: str) -> Cost:
     """Resources of one layer at its present attributes."""
-    estimate = op.node_res_estimation(part)
-    lut, bram, uram, dsp = (float(estimate[n]) for n in ("LUT", "BRAM_18K", "URAM", "DSP"))
+    # Not node_res_estimation, which asks for efficiencies too and takes twice as long.
+    lut, bram = float(op.lut_estimation(part)), float(op.bram_estimation(part))
+    uram, dsp = float(op.uram_estimation(part)), float(op.dsp_estimation(part))
     if _is_matrix(op):
         if op.get_nodeattr("resType") == "lut":
             lut += _rom_excess(op, bram + uram)
@@ -94,6 +95,8 @@ def _dsp_unit(op: Any, part: str, lut: float, dsp: float) -> tuple[float, float]
     a_bits, w_bits = (op.get_input_datatype(i).bitwidth() for i in (0, 1))
     lanes = 1 + (MULTIPLIER_BITS[block] - w_bits) // (w_bits + a_bits - 1)
     luts = 190.0 + pe * simd * (15.6 + 0.56 * (a_bits + w_bits))
+    if pe < op.get_nodeattr("MH"):  # the vector is kept for its repetitions, in RAM32M
+        luts += 4 * -(-simd * a_bits // 6) * -(-op.get_nodeattr("MW") // simd // 32)
     return lut + luts, float(-(-pe // lanes) * simd)
 
 
