@@ -58,8 +58,8 @@ class FinnSteps:
         """From QONNX to a streamlined integer graph, without what the host does at its end."""
         from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
 
-        model = self._guard("move_scales", move_scales, self.run(FRONT, model))
-        model = self._guard("move_layouts", move_layouts, self.run(STREAMLINE, model))
+        model = self._guard("streamlining of scales", move_scales, self.run(FRONT, model))
+        model = self._guard("streamlining of layouts", move_layouts, self.run(STREAMLINE, model))
         print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
         # FINN does this last; its layers refuse negative thresholds of an unsigned input before.
         model = model.transform(RoundAndClipThresholds())
