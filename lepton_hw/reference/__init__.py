@@ -6,7 +6,7 @@ It holds no comparison, and imports neither FINN nor Brevitas; torch only where 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lepton_hw.reference.ir import Graph
+from lepton_hw.reference.graph import Graph
 
 if TYPE_CHECKING:
     from lepton_hw.reference.reference import Reference

@@ -9,7 +9,8 @@ import numpy as np
 
 from lepton_hw.errors import StageError
 from lepton_hw.reference import bounds
-from lepton_hw.reference.ir import Graph, Ints, Node, Op, Tensor, Transpose
+from lepton_hw.reference.graph import Graph, Ints, Node, Op, Tensor
+from lepton_hw.reference.ir import Transpose
 
 
 class Builder:

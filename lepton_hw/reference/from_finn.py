@@ -13,12 +13,13 @@ import numpy as np
 from lepton_hw.errors import StageError
 from lepton_hw.reference import ir
 from lepton_hw.reference.build import Builder, whole
+from lepton_hw.reference.graph import Graph, Ints, Op
 from lepton_hw.reference.onnx_file import OnnxFile, attributes
 
 Attributes = dict[str, Any]
 
 
-def read_finn(file: OnnxFile) -> ir.Graph:
+def read_finn(file: OnnxFile) -> Graph:
     """The graph; raises `StageError` for floats, unknown layers and numbers beyond 63 bits."""
     reader = FinnReader(file)
     for name in file.inputs:
@@ -46,7 +47,7 @@ class FinnReader:
             )
         translate(self, node, attributes(node))
 
-    def add(self, node: Any, op: ir.Op, *names: str) -> None:
+    def add(self, node: Any, op: Op, *names: str) -> None:
         """The whole node as one operator on its first input, or on the tensors named."""
         inputs = list(names) or [node.input[0]]
         results = op.results([self.builder.tensors[name] for name in inputs])
@@ -67,7 +68,7 @@ class FinnReader:
         """Shape of a frame of a tensor that has been read."""
         return self.builder.tensors[name].shape
 
-    def weights(self, node: Any, index: int = 1) -> ir.Ints:
+    def weights(self, node: Any, index: int = 1) -> Ints:
         """A constant input as integers."""
         value = self.file.constant(node.input[index])
         if value is None:
@@ -78,7 +79,7 @@ class FinnReader:
             )
         return whole(value, node.input[index])
 
-    def thresholds(self, node: Any, index: int) -> ir.Ints:
+    def thresholds(self, node: Any, index: int) -> Ints:
         """Sorted, and rounded up: an integer reaches t where it reaches the next integer."""
         value = self.file.constant(node.input[index])
         if value is None:
@@ -120,7 +121,7 @@ def _depthwise(reader: FinnReader, node: Any, a: Attributes) -> None:
     _product(reader, node, a, op)
 
 
-def _product(reader: FinnReader, node: Any, a: Attributes, op: ir.Op) -> None:
+def _product(reader: FinnReader, node: Any, a: Attributes, op: Op) -> None:
     """The product, with the thresholds that older graphs keep in the same layer."""
     if a.get("noActivation", 0):
         reader.add(node, op)
@@ -133,7 +134,7 @@ def _thresholding(reader: FinnReader, node: Any, a: Attributes) -> None:
     reader.add(node, _counting(reader.thresholds(node, 1), a))
 
 
-def _counting(thresholds: ir.Ints, a: Attributes) -> ir.Threshold:
+def _counting(thresholds: Ints, a: Attributes) -> ir.Threshold:
     step, base = (2, -1) if a["outputDataType"] == "BIPOLAR" else (1, int(a.get("ActVal", 0)))
     return ir.Threshold(thresholds, np.ones(1, np.int64), step, base)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lepton_hw.errors import StageError
 from lepton_hw.reference import ir
 from lepton_hw.reference.build import Builder, float_left, whole
+from lepton_hw.reference.graph import Graph, Ints
 from lepton_hw.reference.onnx_file import OnnxFile, attributes
 from lepton_hw.reference.scaled import (
     ONE,
@@ -33,11 +34,11 @@ MOST_FACTOR = 1 << 20
 class Constant:
     """Constant integers times a scale that is broadcast to them."""
 
-    codes: ir.Ints
+    codes: Ints
     scale: Rationals
 
 
-def read_qonnx(file: OnnxFile) -> ir.Graph:
+def read_qonnx(file: OnnxFile) -> Graph:
     """The graph; raises `StageError` for floats, unknown layers and numbers beyond 63 bits."""
     from lepton_hw.reference.qonnx_layers import LAYERS
 
@@ -147,7 +148,7 @@ class QonnxReader:
             tensor = self.builder.add(layer, ir.Arithmetic(kind, None, constant), [tensor])
         return tensor
 
-    def finish(self) -> ir.Graph:
+    def finish(self) -> Graph:
         """The graph with one integer tensor, scale and bias at its output."""
         (output,) = self.file.outputs
         value = self.scaled(output)

@@ -12,13 +12,14 @@ from torch.nn import functional
 
 from lepton_hw.reference import ir
 from lepton_hw.reference.bounds import storage
+from lepton_hw.reference.graph import Ints, Node, Tensor
 from lepton_hw.reference.products import DepthwiseProduct, matmul
 from lepton_hw.reference.thresholds import threshold
 
 Run = Callable[..., Any]
 
 
-def layer(node: ir.Node, tensors: dict[str, ir.Tensor], device: str) -> Any:
+def layer(node: Node, tensors: dict[str, Tensor], device: str) -> Any:
     """What runs a node: integer tensors in, one tensor or a tuple of them out."""
     inputs = [tensors[name] for name in node.inputs]
     output = tensors[node.outputs[0]]
@@ -43,7 +44,7 @@ def layer(node: ir.Node, tensors: dict[str, ir.Tensor], device: str) -> Any:
     return partial(_PLAIN[type(node.op)], node.op, _type(output, *inputs))
 
 
-def _type(*tensors: ir.Tensor, constants: tuple[ir.Ints | None, ...] = ()) -> Any:
+def _type(*tensors: Tensor, constants: tuple[Ints | None, ...] = ()) -> Any:
     lows = [t.low for t in tensors] + [int(c.min()) for c in constants if c is not None]
     highs = [t.high for t in tensors] + [int(c.max()) for c in constants if c is not None]
     return getattr(torch, storage(min(lows), max(highs)))

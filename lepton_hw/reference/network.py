@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lepton_hw.reference.bounds import storage
-from lepton_hw.reference.ir import Graph, Tensor
+from lepton_hw.reference.graph import Graph, Tensor
 from lepton_hw.reference.layers import layer
 from lepton_hw.reference.products import exact_floats
 

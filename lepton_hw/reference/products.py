@@ -14,7 +14,8 @@ from torch import nn
 from lepton_hw.errors import StageError
 from lepton_hw.reference import bounds
 from lepton_hw.reference.bounds import Arithmetic
-from lepton_hw.reference.ir import Depthwise, MatMul, Tensor
+from lepton_hw.reference.graph import Tensor
+from lepton_hw.reference.ir import Depthwise, MatMul
 
 #: cuBLAS wants multiples of 8 and more than 16 rows for int8.
 MULTIPLE, LEAST_ROWS = 8, 17

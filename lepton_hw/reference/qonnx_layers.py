@@ -9,6 +9,7 @@ import numpy as np
 from lepton_hw.reference import ir
 from lepton_hw.reference.build import float_left
 from lepton_hw.reference.from_qonnx import Constant, QonnxReader
+from lepton_hw.reference.graph import Ints, Op
 from lepton_hw.reference.qonnx_quantisers import QUANTISERS, batch_norm
 from lepton_hw.reference.qonnx_shapes import SHAPES, TO_FIRST, channels_last, padded, pair, refuse
 from lepton_hw.reference.scaled import ONE, ZERO, Affine, Rationals, Scaled, common_scale, rationals
@@ -47,7 +48,7 @@ def _convolution(reader: QonnxReader, node: Any, a: Attributes) -> None:
     window = ir.Window((height, width), pair(a, "strides"), pair(a, "dilations"), channels)
     last = reader.builder.add(node.name, window, [last])
     no_offset = np.zeros(outputs, np.int64)
-    op: ir.Op
+    op: Op
     if groups == 1:
         matrix = codes.transpose(2, 3, 1, 0).reshape(-1, outputs)
         op = ir.MatMul(np.ascontiguousarray(matrix), no_offset)
@@ -76,7 +77,7 @@ def _per_channel_integers(
     return reader.integers(node.input[0], node.name)
 
 
-def _grouped(codes: ir.Ints, groups: int, channels: int) -> ir.Ints:
+def _grouped(codes: Ints, groups: int, channels: int) -> Ints:
     """Grouped weights as one matrix (taps × channels, outputs) with zeros between."""
     outputs, inputs, height, width = codes.shape
     matrix = np.zeros((height, width, channels, outputs), np.int64)

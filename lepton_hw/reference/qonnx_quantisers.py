@@ -10,6 +10,7 @@ from lepton_hw.errors import StageError
 from lepton_hw.reference import ir
 from lepton_hw.reference.build import float_left
 from lepton_hw.reference.from_qonnx import Constant, QonnxReader
+from lepton_hw.reference.graph import Ints
 from lepton_hw.reference.scaled import (
     ONE,
     ZERO,
@@ -62,7 +63,7 @@ def _quant(reader: QonnxReader, node: Any, a: Attributes) -> None:
     reader.values[node.output[0]] = _times(Scaled(node.output[0], axis), factor)
 
 
-def _rounding(mode: str, codes: ir.Ints, node: Any) -> tuple[Any, Any]:
+def _rounding(mode: str, codes: Ints, node: Any) -> tuple[Any, Any]:
     """How far below a code its rounding begins, and whether that point itself is excluded."""
     even = codes % 2 == 0
     match mode:

@@ -10,6 +10,7 @@ from lepton_hw.errors import StageError
 from lepton_hw.reference import ir
 from lepton_hw.reference.build import float_left
 from lepton_hw.reference.from_qonnx import Constant, QonnxReader
+from lepton_hw.reference.graph import Op
 from lepton_hw.reference.scaled import ZERO, Affine, Scaled, rationals
 
 Attributes = dict[str, Any]
@@ -81,7 +82,7 @@ def _at(scale: Fraction, value: Scaled) -> Scaled:
     return value if scale == 1 else value.then_affine(rationals([scale]), ZERO)
 
 
-def _finish(reader: QonnxReader, node: Any, op: ir.Op, tensor: str, last_axis: bool) -> None:
+def _finish(reader: QonnxReader, node: Any, op: Op, tensor: str, last_axis: bool) -> None:
     """The operator on (H, W, C), in the graph's own order."""
     if last_axis:
         reader.builder.add(node.name, op, [tensor], [node.output[0]])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lepton_hw.errors import InputError, MissingTool
 from lepton_hw.reference.bounds import storage
-from lepton_hw.reference.ir import Graph, Ints, Tensor
+from lepton_hw.reference.graph import Graph, Ints, Tensor
 from lepton_hw.reference.network import IntegerNetwork, frames_at_once
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_hw.reference.ir import Ints
+from lepton_hw.reference.graph import Ints
 
 #: Object arrays of Fractions, one value or one a channel.
 Rationals = NDArray[Any]

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from lepton_hw.reference import bounds
-from lepton_hw.reference.ir import Ints, Tensor, Threshold
+from lepton_hw.reference.graph import Ints, Tensor
+from lepton_hw.reference.ir import Threshold
 
 #: Entries of a table up to which it is used; beyond, it would not stay in a cache.
 MOST_ENTRIES = 1 << 23

@@ -11,7 +11,8 @@ from lepton_hw.compiler.execute import FinnGraph
 from lepton_hw.errors import InputError, MissingTool, StageError
 from lepton_hw.executors.reference_executor import ReferenceExecutor
 from lepton_hw.reference import products
-from lepton_hw.reference.ir import Graph, MatMul, Node, Tensor, Threshold
+from lepton_hw.reference.graph import Graph, Node, Tensor
+from lepton_hw.reference.ir import MatMul, Threshold
 from lepton_hw.reference.reference import Reference
 from lepton_hw.reference.thresholds import Search, Table, threshold
 
