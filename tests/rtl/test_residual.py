@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from kernel_cases import DOMAIN
 
+from lepton_hw.compiler import fifo_sizing
 from lepton_hw.compiler.collect import collect
-from lepton_hw.compiler.fifo_search import random_frames
+from lepton_hw.compiler.fifo_search import Trials, random_frames
 from lepton_hw.compiler.fifo_sizing import Limits, size_fifos
 from lepton_hw.compiler.graph import Graph
 from lepton_hw.compiler.node_design import node_model
@@ -187,6 +188,23 @@ def test_depths_run_at_full_speed_and_are_verified(tmp_path: Path) -> None:
         assert fast.cycles_per_frame == sizing.interval
         slow = simulator.run(batch, gap=0.3, stall=0.3, seed=5)
         assert np.array_equal(slow.outputs, expected)
+
+
+def test_depths_that_fail_in_the_design_itself_are_repaired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with finn_world(tmp_path / "finn", tmp_path / "finn.log"):
+        built = Residual(tmp_path, SHORT)
+        graph = built.generate({}, tmp_path / "first")
+        beside = fifo_beside_the_convolution(graph)
+
+        def too_far(trials: Trials, _: object) -> None:
+            trials.best = {**trials.best, beside: SHORT}
+
+        monkeypatch.setattr(fifo_sizing, "shrink", too_far)
+        sizing = size_fifos(graph, tmp_path / "first", tmp_path / "sizing", built.generate)
+        assert sizing.reached == sizing.interval
+        assert sizing.depths[beside] > SHORT
 
 
 def test_a_short_branch_is_named_with_what_it_needs(tmp_path: Path) -> None:
