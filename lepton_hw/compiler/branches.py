@@ -8,6 +8,8 @@ from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
 
+from lepton_hw.errors import StageError
+
 #: Rounds after which a graph that still changes is left as it is; residual blocks need one each.
 MAX_ROUNDS = 20
 POOLED = "GlobalAveragePool"
@@ -24,14 +26,30 @@ def move_scales(model: ModelWrapper) -> ModelWrapper:
 
 
 def move_layouts(model: ModelWrapper) -> ModelWrapper:
-    """Moves layouts past the same layers; enlarging ones become FINN's UpsampleNearestNeighbour."""
+    """Moves layouts past the same layers; enlarging ones become FINN's UpsampleNearestNeighbour.
+
+    Raises `StageError` for an enlarging layer that is none.
+    """
     if _has_branches(model) or _has(model, POOLED, *ENLARGING):
         model = _repeat(_layouts(), model)
     if _has(model, *ENLARGING):
         from finn.transformation.fpgadataflow.convert_to_hw.upsample import InferUpsample
 
         model = _tidy(model.transform(InferUpsample()))  # FINN's own step leaves Resize out
+        _require_nearest(model)
     return model
+
+
+def _require_nearest(model: ModelWrapper) -> None:
+    for node in model.graph.node:
+        if node.op_type in ENLARGING:
+            mode = next((a.s.decode() for a in node.attribute if a.name == "mode"), "nearest")
+            kind = model.get_tensor_datatype(node.input[0]).name
+            raise StageError(
+                f"layer {node.name} ({node.op_type}, mode '{mode}', of {kind})",
+                "nearest-neighbour upsampling of integers",
+                "put it behind a quantiser, with mode 'nearest', and train again",
+            )
 
 
 def _scales() -> list[Any]:

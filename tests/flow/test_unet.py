@@ -13,6 +13,7 @@ from lepton_hw.compiler import compile as compiler
 from lepton_hw.compiler.fifo_sizing import Sizing
 from lepton_hw.compiler.graph import Graph, read_graph
 from lepton_hw.contract import InputContract
+from lepton_hw.errors import StageError
 from lepton_hw.executors.qonnx_executor import QonnxExecutor
 from lepton_hw.executors.torch_executor import TorchExecutor
 from lepton_hw.flow import Check, Compile, Flow
@@ -123,3 +124,16 @@ def test_a_file_that_ends_channels_last(tmp_path: Path) -> None:
     contract = InputContract(input=ports[0], output=ports[1])
     found = QonnxExecutor(tmp_path / "model.onnx", contract).infer(inputs)
     assert (found == TorchExecutor(network, contract).infer(inputs)).all()
+
+
+def test_smooth_upsampling_is_refused_by_name(tmp_path: Path) -> None:
+    network, file = tiny(), tmp_path / "unet.onnx"
+    export_qonnx(network, network.ports((HEIGHT, WIDTH, DEPTH), "UINT8")[0], file)
+    proto = onnx.load(file)
+    (resize,) = (node for node in proto.graph.node if node.op_type == "Resize")
+    mode = next(attribute for attribute in resize.attribute if attribute.name == "mode")
+    mode.s = b"linear"
+    onnx.save(proto, file)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StageError, match=r"Resize_0 \(Resize, mode 'linear', of FLOAT32\); exp"):
+        compiler.compile_model(file, load_board("zcu104"), tmp_path / "out", target_fps=1)
