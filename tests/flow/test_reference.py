@@ -68,6 +68,17 @@ def test_products_are_exact_at_their_bounds(
     assert np.array_equal(run.infer(inputs), exact(inputs, op))
 
 
+def test_matrices_with_strides_of_their_own() -> None:
+    """Overlapping rows, and a single column whose stride is arbitrary."""
+    import torch
+
+    for count, strides in ((16, (8, 1)), (1, (1, 8))):
+        op = MatMul(np.arange(2 * count).reshape(count, 2), np.zeros(2, np.int64))
+        (run,) = Reference(one(op, 0, 15, count)).network.layers
+        view = torch.arange(40, dtype=torch.int8).remainder(16).as_strided((4, count), strides)
+        assert np.array_equal(run(view).numpy(), exact(view.numpy(), op))
+
+
 def test_an_adder_that_saturates_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """As x86 without VNNI adds two products of 8 bits: in 16 bits, at most 32,767."""
     import torch
