@@ -151,8 +151,10 @@ class _Sizer:
         self.found = replace(self.found, depths=self._capped(enough))
         batch = random_frames(design, fast.frames)
         if self._keeps_pace(gauged, batch, enough):
+            fewer = {name: values[:-1] for name, values in batch.items()}  # for more trials
+            cycles = int(fast.frame_out[-2])
             trials = Trials(
-                gauged, batch, fast.cycles_per_frame, fast.cycles, self.found.depths, self.clock
+                gauged, fewer, fast.cycles_per_frame, cycles, self.found.depths, self.clock
             )
             try:
                 shrink(trials, self.widths)
