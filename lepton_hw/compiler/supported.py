@@ -1,4 +1,4 @@
-"""Says, layer by layer, what has no RTL yet; a graph that passes here becomes a design.
+"""Says, layer by layer, what has no RTL; a graph that passes here becomes a design.
 
 Only reads the graph.
 """
@@ -54,8 +54,9 @@ def require_rtl(model: ModelWrapper) -> None:
             f"({first.op_type.removesuffix('_hls')}, {_types(first)}) "
             f"has no RTL implementation; operators without one in this network: "
             f"{', '.join(others)}",
-            "layers that FINN can build from RTL",
-            "use 2 to 8 bits, strides instead of pooling, and no branches",
+            "layers that FINN or a kernel of ours (docs/kernels.md) builds from RTL",
+            "quantise its inputs to integers, or put another layer in its place; where it is the "
+            "last one, leave it to the host",
         )
 
 
