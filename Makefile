@@ -17,6 +17,7 @@ PYTHON ?= $(shell for p in python3.11 python3; do \
 TESTS ?=
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
+	bench-certify \
 	test-reference clean lock tools
 
 help:
@@ -31,6 +32,7 @@ help:
 	@echo "make bench-reference  the exact integer path against QONNX's and FINN's execution"
 	@echo "make test-reference  1,000 random graphs each against FINN and QONNX"
 	@echo "make bench-folding  folding search against FINN's SetFolding; CNV's foldings in RTL"
+	@echo "make bench-certify  10,000 CNV images through PyTorch, QONNX and the integer path"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
 
@@ -66,6 +68,9 @@ test-reference: $(STAMP)
 
 bench-folding: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.folding
+
+bench-certify: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.certify
 
 test-nightly: tools $(STAMP)
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration

@@ -1,6 +1,7 @@
 """Networks with random weights as QONNX files: as large as trained ones, and at once there."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +11,12 @@ from lepton_hw.flow import Compile, Flow, Model
 CALIBRATION = 22
 
 
-def untrained(model: Model, shape: tuple[int, int, int], classes: int, file: Path) -> Path:
-    """Writes the network for UINT8 images of `shape` (H, W, C) to `file`."""
+def random_network(model: Model, shape: tuple[int, int, int], classes: int) -> Any:
+    """A `models.Network` for UINT8 images of `shape` (H, W, C), calibrated on random ones."""
     import torch
 
     from lepton_hw import models
     from lepton_hw.models.network import door
-    from lepton_hw.stages.qonnx_file import export_qonnx
     from lepton_hw.training.settle import settle
 
     torch.manual_seed(1)
@@ -26,6 +26,14 @@ def untrained(model: Model, shape: tuple[int, int, int], classes: int, file: Pat
         for _ in range(CALIBRATION):
             network.train()(door(random.integers(0, 256, (8, *shape)), network.flat))
     settle(network, random.integers(0, 256, (8, *shape)))
+    return network
+
+
+def untrained(model: Model, shape: tuple[int, int, int], classes: int, file: Path) -> Path:
+    """Writes such a network to `file`."""
+    from lepton_hw.stages.qonnx_file import export_qonnx
+
+    network = random_network(model, shape, classes)
     file.parent.mkdir(parents=True, exist_ok=True)
     export_qonnx(network, network.ports(shape, "UINT8")[0], file)
     return file
