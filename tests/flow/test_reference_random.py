@@ -15,7 +15,7 @@ from lepton_hw import reference
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.reference.reference import Reference
 
-from .random_finn import RandomGraph
+from .random_layers import RandomGraph
 
 EXAMPLES = int(os.environ.get("LEPTON_EXAMPLES", "30"))
 FRAMES = 4
