@@ -195,6 +195,28 @@ def test_a_float_is_refused_by_tensor(tmp_path: Path) -> None:
         reference.read(typed(file))
 
 
+@pytest.mark.parametrize(
+    ("kind", "factor", "message"),
+    [
+        ("INT4", 0.5, "tensor 'factor' is a constant that is not whole"),
+        ("FLOAT32", 2.0, "tensor 'x' is an input of type FLOAT32"),
+    ],
+)
+def test_a_float_in_finns_graph(tmp_path: Path, kind: str, factor: float, message: str) -> None:
+    from onnx import helper
+
+    from lepton_hw.compiler.node_design import node_model
+
+    node = helper.make_node(
+        "ElementwiseMul_rtl", ["x", "factor"], ["y"], name="mul", domain="finn.custom_op.x"
+    )
+    values = {"x": ((1, 4), kind)}, {"y": ((1, 4), "FLOAT32")}
+    model = node_model([node], *values, {"factor": (np.full(4, factor, np.float32), "FLOAT32")})
+    model.save(str(tmp_path / "finn.onnx"))
+    with pytest.raises(StageError, match=message):
+        reference.read(tmp_path / "finn.onnx")
+
+
 def test_an_unknown_layer_is_refused_by_name(tmp_path: Path) -> None:
     file = typed(dense(tmp_path / "m.onnx", input_bits=None, extra="Sigmoid"))
     with pytest.raises(StageError, match=r"layer 'Sigmoid_extra' \(Sigmoid\) is not known"):
