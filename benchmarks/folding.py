@@ -12,8 +12,7 @@ from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
 
-from benchmarks.networks import untrained
-from benchmarks.zoo import Entry, zoo
+from benchmarks.zoo import Entry, flow_for, zoo
 from lepton_hw import __version__
 from lepton_hw.artifacts import write_atomically
 from lepton_hw.board import Board, load_board
@@ -22,7 +21,7 @@ from lepton_hw.compiler.folding import Folding, choices, price, search
 from lepton_hw.compiler.steps import FinnSteps
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.errors import LeptonError
-from lepton_hw.flow import Compile, Flow
+from lepton_hw.flow import Compile
 from lepton_hw.pipeline import Options, build
 from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.simulate import Simulated
@@ -47,15 +46,9 @@ class Duel:
     faster: Folding
 
 
-def file_of(entry: Entry) -> Path:
-    """The entry's QONNX file, with random weights unless it is a finished one."""
-    if entry.file is not None:
-        return entry.file
-    assert entry.model is not None
-    file = SCRATCH / f"{entry.model.name}_{entry.bits}.onnx"
-    if not file.is_file():
-        untrained(entry.model, entry.shape, entry.classes, file)
-    return file
+def file_of(entry: Entry, board: Board) -> Path:
+    """The QONNX file that the compiler gets for this entry."""
+    return build(flow_for(entry), board, Options(to="export"))["export"].path("model.onnx")
 
 
 def specialized(file: Path, board: Board) -> ModelWrapper:
@@ -80,14 +73,15 @@ def set_folding(model: ModelWrapper, cycles: int) -> ModelWrapper:
     """FINN's own choice. SetFolding knows most kernels of ours only as FINN's HLS ones, so they
     go by those names for as long as it runs.
     """
+    from finn.custom_op.fpgadataflow.hls import custom_op as hls
     from finn.transformation.fpgadataflow.set_folding import SetFolding
 
     model = copy.deepcopy(model)
     kinds = [(node.name, node.op_type, node.domain) for node in model.graph.node]
     for node in model.graph.node:
-        if not node.op_type.startswith(KNOWN):
-            node.op_type = node.op_type.removesuffix("_rtl") + "_hls"
-            node.domain = "finn.custom_op.fpgadataflow.hls"
+        other = node.op_type.removesuffix("_rtl") + "_hls"
+        if other in hls and not node.op_type.startswith(KNOWN):
+            node.op_type, node.domain = other, "finn.custom_op.fpgadataflow.hls"
     model = model.transform(SetFolding(cycles))
     for node, (name, op_type, domain) in zip(model.graph.node, kinds, strict=True):
         node.name, node.op_type, node.domain = name, op_type, domain
@@ -97,9 +91,9 @@ def set_folding(model: ModelWrapper, cycles: int) -> ModelWrapper:
 def compare(entry: Entry) -> dict[str, Any]:
     """One row: the first board that SetFolding's design fits, else the last."""
     row: dict[str, Any] = {"name": entry.name, "bits": entry.bits, "target_fps": entry.target_fps}
-    file = file_of(entry)
     for name in BOARDS:
         board = load_board(name)
+        file = file_of(entry, board)
         with finn_world(SCRATCH / "finn-scratch", SCRATCH / "finn.log"):
             result = duel(specialized(file, board), board, entry.target_fps)
         if result.finn.fits:
@@ -127,13 +121,10 @@ def is_better(result: Duel) -> bool:
 
 def cnv(title: str, goal: Compile, board: Board) -> dict[str, Any]:
     """CNV w1a1 through RTL simulation: cycles a frame and latency against the estimate."""
-    from lepton_hw.flow import Check
-
     entry = next(entry for entry in zoo() if (entry.name, entry.bits) == ("cnv", "w1a1"))
-    flow = Flow(
-        name=f"bench_folding_{title}", title=title, model_file=str(file_of(entry)), compile=goal,
-        check=Check(random_vectors=3, rtl_images=3),
-    )  # fmt: skip
+    flow = flow_for(entry).model_copy(
+        update={"name": f"bench_folding_{title}", "title": title, "compile": goal}
+    )
     done = build(flow, board, Options(to="simulate"))
     compiled, simulated = done["compile"], done["simulate"]
     assert isinstance(compiled, Compiled)

@@ -98,14 +98,15 @@ def run(entry: Entry) -> Row:
     start = time.perf_counter()
     row = Row(entry.name, entry.bits)
     try:
-        done = build(_flow(entry), load_board(BUILD_BOARD), Options(to="certify"))
+        done = build(flow_for(entry), load_board(BUILD_BOARD), Options(to="certify"))
         row = _measured(row, done)
     except LeptonError as error:
         row = replace(row, note=str(error))
     return replace(row, seconds=round(time.perf_counter() - start, 1))
 
 
-def _flow(entry: Entry) -> Flow:
+def flow_for(entry: Entry) -> Flow:
+    """The entry as a flow around a QONNX file, which is made on the way."""
     file = entry.file
     if file is None:
         assert entry.model is not None
