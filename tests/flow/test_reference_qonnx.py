@@ -36,6 +36,8 @@ class RandomQonnx(Nodes):
             for _ in range(draw(st.integers(0, 3))):
                 self.pick([self.affine, self.relu, self.clip, self.max_pool])()
             self.pick([self.quant, self.quant, self.bipolar])()
+        if draw(st.booleans()):
+            self.relu()
         if draw(st.booleans()) and int(np.prod(self.shape[1:])) in (1, 2, 4, 8, 16):
             self.add("GlobalAveragePool", [self.tensor])
             self.shape[1:] = 1, 1
