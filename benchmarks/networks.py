@@ -44,7 +44,7 @@ def flow_of(file: Path, title: str, target_fps: int, vectors: int) -> Flow:
     from lepton_hw.flow import Check
 
     return Flow(
-        name=file.stem,
+        name=file.stem.lower(),
         title=title,
         model_file=str(file),
         compile=Compile(target_fps=target_fps),
