@@ -1,7 +1,7 @@
 """A small CNN for images of about 8×8 pixels, such as scikit-learn's digits.
 
-Strides in place of max-pooling, which FINN has no RTL for; the last convolution covers the
-whole image, so that nothing has to be flattened.
+Strides in place of max-pooling; the last convolution covers the whole image, so that nothing has
+to be flattened.
 """
 
 from torch import nn

@@ -1,7 +1,7 @@
 """FINN's CNV (Umuroglu et al., 2017): six convolutions without padding, two dense layers, head.
 
 `cnv` has its two max-pools; `cnv_strided` takes a stride of 2 in their place, with the same
-image sizes throughout, since FINN has no RTL for max-pooling.
+image sizes throughout.
 """
 
 from torch import nn
