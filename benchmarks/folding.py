@@ -31,6 +31,9 @@ PUBLISHED = Path(__file__).parent / "foldings" / "cnv-w1a1.json"
 LISTED_FPS = 661
 #: The smaller board, and the one for what does not fit there.
 BOARDS = ("pynq_z2", "zcu104")
+#: Times the zoo's target, which is low so that it simulates quickly: at it, many a layer is folded
+#: as far as it goes, and there is nothing left to choose.
+TIMES = 4
 SCRATCH = Path("build/bench/folding")
 OUT = Path("build/bench/folding.json")
 #: Kernels that SetFolding knows as RTL.
@@ -90,12 +93,13 @@ def set_folding(model: ModelWrapper, cycles: int) -> ModelWrapper:
 
 def compare(entry: Entry) -> dict[str, Any]:
     """One row: the first board that SetFolding's design fits, else the last."""
-    row: dict[str, Any] = {"name": entry.name, "bits": entry.bits, "target_fps": entry.target_fps}
+    target = TIMES * entry.target_fps
+    row: dict[str, Any] = {"name": entry.name, "bits": entry.bits, "target_fps": target}
     for name in BOARDS:
         board = load_board(name)
         file = file_of(entry, board)
         with finn_world(SCRATCH / "finn-scratch", SCRATCH / "finn.log"):
-            result = duel(specialized(file, board), board, entry.target_fps)
+            result = duel(specialized(file, board), board, target)
         if result.finn.fits:
             break
     clock = board.clock * 1e6
