@@ -184,6 +184,16 @@ def _float_thresholds(model: Any, node: Any) -> Iterator[Finding]:
         )
 
 
+def _smooth_resize(model: Any, node: Any) -> Iterator[Finding]:
+    if node.op_type not in ("Resize", "Upsample"):
+        return
+    mode = next((a.s.decode() for a in node.attribute if a.name == "mode"), "nearest")
+    if mode != "nearest":
+        yield _finding(
+            node, f"it interpolates (mode '{mode}')", "use mode 'nearest' and train again"
+        )
+
+
 def _bit_widths(model: Any, node: Any) -> Iterator[Finding]:
     if node.op_type not in QUANT or len(node.input) < 4:
         return
@@ -224,6 +234,7 @@ CHECKS: tuple[Callable[[Any, Any], Iterator[Finding]], ...] = (
     _unequal_scales,
     _scale_before_pool,
     _float_thresholds,
+    _smooth_resize,
     _bit_widths,
     _scales,
 )

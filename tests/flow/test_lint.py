@@ -9,7 +9,7 @@ import pytest
 from lepton_hw.cli import run
 from lepton_hw.stages.lint import Finding, lint_file
 
-from .tiny_onnx import CLASSES, FEATURES, HIDDEN, Graph, dense, weights
+from .tiny_onnx import CLASSES, FEATURES, HIDDEN, Graph, convolution, dense, head, weights
 
 
 def only(findings: tuple[Finding, ...]) -> Finding:
@@ -90,6 +90,16 @@ def test_thresholds_of_a_float_tensor(tmp_path: Path) -> None:
         graph.constant("w1", weights(FEATURES, CLASSES)), 4)], "out")  # fmt: skip
     found = lint_file(graph.save(tmp_path / "m.onnx", last))
     assert "thresholds that are no integers" in found[0].problem
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("nearest", 0), ("linear", 1)])
+def test_enlarging(tmp_path: Path, mode: str, expected: int) -> None:
+    graph = Graph()
+    tensor = graph.quantised(convolution(graph, graph.quantised("image", 4), "c", (2, 2, 1, 1)), 4)
+    scales = graph.constant("scales", np.array([1, 1, 2, 2], np.float32))
+    tensor = graph.node("Resize", [tensor, "", scales], "larger", mode=mode)
+    file = graph.save(tmp_path / "m.onnx", head(graph, tensor, 32), shape=(2, 2, 2))
+    assert [finding.operator for finding in lint_file(file)] == ["Resize"] * expected
 
 
 def test_wide_weights_and_a_wide_door(tmp_path: Path) -> None:
