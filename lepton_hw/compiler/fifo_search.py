@@ -18,9 +18,9 @@ from lepton_hw.sim.packing import value_range
 Depths = dict[str, int]
 #: Deepest FIFO that FINN builds as one shift register, a LUT a bit; less saves nothing.
 CHEAP = 33
-#: Cycles that the search may simulate: some twenty seconds; counted, so that every machine finds
+#: Cycles that the search may simulate: some ten seconds; counted, so that every machine finds
 #: the same depths.
-SEARCH_CYCLES = 6_000_000
+SEARCH_CYCLES = 4_000_000
 #: Trials that it may make where frames are short.
 TRIALS = 24
 #: Cycles without a beat, beyond an eighth of a frame, that end a trial as a deadlock.
