@@ -10,6 +10,7 @@
 #include "verilated_fst_c.h"
 #endif
 #include "complaints.h"
+#include "contents.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -70,8 +71,6 @@ struct Handle {
     unsigned unflushed = 0;
     Counters total;
 };
-
-thread_local std::string data_folder;
 
 uint32_t next_random(Handle& x) {  // xorshift64*, Vigna 2016
     x.random ^= x.random >> 12;
@@ -218,14 +217,6 @@ int run(Handle& x, uint64_t cycles, uint64_t idle_limit) {
 }  // namespace
 
 extern "C" {
-
-FILE* __real_fopen(const char* name, const char* mode);
-
-// Initial memory contents are named relative to the design's folder, wherever that is today.
-FILE* __wrap_fopen(const char* name, const char* mode) {
-    if (name[0] == '/' || data_folder.empty()) return __real_fopen(name, mode);
-    return __real_fopen((data_folder + "/" + name).c_str(), mode);
-}
 
 const char* lepton_problem(Handle* x) { return x->problem.c_str(); }
 
