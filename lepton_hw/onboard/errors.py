@@ -1,0 +1,28 @@
+"""What can go wrong on the board, as sentences; the board has no other package of ours.
+
+Like the errors of the flow: what was found, what was expected, what to do.
+"""
+
+
+class DriverError(Exception):
+    """Something that the user can act on; printed as one sentence."""
+
+    def __init__(self, found: str, expected: str, remedy: str) -> None:
+        self.found, self.expected, self.remedy = found, expected, remedy
+        super().__init__(f"{found}; expected {expected}; {remedy}.")
+
+
+class InputError(DriverError):
+    """The images or codes that were passed are not what the input contract says."""
+
+
+class DesignError(DriverError):
+    """Bitstream, ``design.json``, board or register file do not belong together."""
+
+
+class HardwareError(DriverError):
+    """A transfer failed; the design has been reset and takes the next one."""
+
+
+class Stalled(HardwareError):
+    """Nothing moved for the whole of the time-out."""

@@ -1,0 +1,112 @@
+"""A board through pynq: registers by offset, buffers that the hardware can read.
+
+A transport is any object with ``read(offset)``, ``write(offset, value)``, ``allocate(bytes)``
+(an uint8 buffer with ``device_address``, ``flush()`` and ``invalidate()``), ``reload()`` and
+``close()``. pynq is imported only when a board is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+
+from .errors import DesignError
+
+SEGMENTS = ("idma0", "odma0", "lepton0")
+
+
+class PynqTransport:
+    """Loads `bitfile` by ``pynq.Overlay``, sets the clock, and finds the shell's segments by name.
+
+    The addresses are those of the overlay's own description, so that a block design may place the
+    segments anywhere.
+    """
+
+    def __init__(
+        self, bitfile: Path, clock_mhz: float, device: Any = None, download: bool = True
+    ) -> None:
+        try:
+            import pynq
+        except ImportError:
+            raise DesignError(
+                "the package pynq is not installed", "a PYNQ image", "run this on the board"
+            ) from None
+        self._pynq, self._device = pynq, device
+        try:
+            self._overlay = pynq.Overlay(str(bitfile), download=download, device=device)
+        except PermissionError as error:
+            raise DesignError(
+                f"no permission to load a bitstream ({error.strerror})",
+                "the rights of root",
+                "run it with sudo -E, or from the board's Jupyter",
+            ) from None
+        blocks = self._overlay.ip_dict
+        missing = [name for name in SEGMENTS if name not in blocks]
+        if missing:
+            raise DesignError(
+                "the overlay has the blocks {}".format(", ".join(sorted(blocks)) or "(none)"),
+                "also {}".format(", ".join(missing)),
+                "load a bitstream that was built with this shell",
+            )
+        self._set_clock(clock_mhz)
+        self._segments = [getattr(self._overlay, name) for name in SEGMENTS]
+        self._reads = [segment.read for segment in self._segments]
+        self._writes = [segment.write for segment in self._segments]
+
+    def read(self, offset: int) -> int:
+        """One register; the segment is in the bits from 16 on."""
+        return int(self._reads[offset >> 16](offset & 0xFFFF))
+
+    def write(self, offset: int, value: int) -> None:
+        """One register."""
+        self._writes[offset >> 16](offset & 0xFFFF, value)
+
+    def allocate(self, size: int) -> Any:
+        """`size` bytes of memory that the hardware reaches, page-aligned, all 0."""
+        buffer = self._pynq.allocate((size,), dtype=np.uint8, target=self._device)
+        buffer[:] = 0
+        return buffer
+
+    def reload(self) -> None:
+        """Loads the bitstream again: every register and state of the design is as at first."""
+        self._overlay.download()
+
+    def close(self) -> None:
+        """Gives the overlay back."""
+        self._overlay.free()
+
+    def _set_clock(self, clock_mhz: float) -> None:
+        device = self._device or self._pynq.Device.active_device
+        if type(device).__name__ != "EmbeddedDevice":
+            return  # the clocks of this machine are not those of that board
+        clocks = getattr(getattr(self._pynq, "ps", None), "Clocks", None)
+        if clocks is None:
+            return
+        clocks.fclk0_mhz = clock_mhz
+
+
+def board_here() -> str | None:
+    """The board's name where a PYNQ image says it (variable BOARD), else None."""
+    return os.environ.get("BOARD") or None
+
+
+def check_board(names: Sequence[str], title: str) -> None:
+    """Raises `DesignError` on another board than `names`; PYNQ leaves out a name's revision."""
+    here = board_here()
+    if here is None:
+        return
+    found = _plain(here)
+    known = [_plain(name) for name in names]
+    if not any(name.startswith(found) or found.startswith(name) for name in known):
+        raise DesignError(
+            f"this board is a {here}",
+            f"{title}, which the bitstream was built for",
+            "deploy a design for this board",
+        )
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
