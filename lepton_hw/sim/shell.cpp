@@ -11,7 +11,7 @@
 #endif
 #include "complaints.h"
 #include "contents.h"
-#include "shell_memory.hpp"
+#include "shell_memory.h"
 #include "variant.h"
 
 #include <cstdint>

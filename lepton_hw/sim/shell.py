@@ -21,7 +21,6 @@ from lepton_hw.rtl.shell import wrapper
 from lepton_hw.sim import build
 
 IDMA, ODMA, LEPTON = 0x0_0000, 0x1_0000, 0x2_0000
-_HEADER = build.HERE / "shell_memory.hpp"
 _OKAY, _SLVERR, _DECERR = 0, 2, 3
 _U64, _U32, _HANDLE = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
@@ -114,11 +113,7 @@ class ShellSim:
         recipe = build.Recipe(
             wrapper.TOP,
             (*wrapper.SOURCES, *(folder / name for name in design.sources)),
-            (
-                ("wrapper.sv", text),
-                ("variant.h", _variant(axi3)),
-                (_HEADER.name, _HEADER.read_text()),
-            ),
+            (("wrapper.sv", text), ("variant.h", _variant(axi3))),
             harness=build.HERE / "shell.cpp",
             trace=trace is not None,
         )
