@@ -77,5 +77,10 @@ def _row(op: str, name: str, size: str, module: str, shape: dict[str, Any]) -> d
     }  # fmt: skip
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Prints and writes the table."""
     write("kernels_pool", [*pools(), *images(), *enlarged()])
+
+
+if __name__ == "__main__":
+    main()

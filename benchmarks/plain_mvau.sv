@@ -27,14 +27,16 @@ module plain_tree #(
     end
 endmodule
 
-// XNOR counts equal bits; else weights of one bit are -1 and +1, wider ones two's complement.
+// Formats as in `dot_pkg`: 0 unsigned, 1 signed, 2 bipolar, 3 ternary. Two bipolar operands count
+// equal bits.
 module plain_mvau #(
     int unsigned PE,
     int unsigned SIMD,
     int unsigned A_BITS,
     int unsigned W_BITS,
+    int unsigned A_KIND,
+    int unsigned W_KIND,
     int unsigned SUM_BITS,
-    bit XNOR,
     bit REGISTERS
 ) (
     input  logic clk,
@@ -59,10 +61,12 @@ module plain_mvau #(
     for (genvar p = 0; p < PE; p++) begin : genRow
         logic signed [SIMD-1:0][SUM_BITS-1:0] products;
         for (genvar i = 0; i < SIMD; i++) begin : genProduct
-            if (XNOR) assign products[i] = sum_t'(a[i][0] ~^ w[p][i][0]);
-            else if (W_BITS == 1)
-                assign products[i] = w[p][i][0] ? sum_t'(a[i]) : -sum_t'(a[i]);
-            else assign products[i] = sum_t'($signed({1'b0, a[i]}) * $signed(w[p][i]));
+            wire signed [A_BITS:0] x = {A_KIND == 1 && a[i][A_BITS-1], a[i]};
+            wire signed [W_BITS:0] y = {W_KIND != 0 && w[p][i][W_BITS-1], w[p][i]};
+            if (A_KIND == 2 && W_KIND == 2) assign products[i] = sum_t'(a[i][0] ~^ w[p][i][0]);
+            else if (W_KIND == 2) assign products[i] = w[p][i][0] ? sum_t'(x) : -sum_t'(x);
+            else if (A_KIND == 2) assign products[i] = a[i][0] ? sum_t'(y) : -sum_t'(y);
+            else assign products[i] = sum_t'(x * y);
         end
         logic signed [SUM_BITS-1:0] sum;
         plain_tree #(.N(SIMD), .BITS(SUM_BITS), .REGISTERS(REGISTERS)) tree (

@@ -3,7 +3,9 @@
 Names, arguments and returned paths are FINN 1.6.1's; the simulator is Verilator.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,6 @@ from lepton_hw.compiler.xsi_engine import SimEngine
 from lepton_hw.errors import StageError
 from lepton_hw.rtl.finn_sources import adjust
 from lepton_hw.sim import build
-from lepton_hw.sim.port_model import PortModel
 
 __all__ = [
     "SimEngine", "close_rtlsim", "compile_sim_obj", "ensure_available", "get_simkernel_so",
@@ -35,12 +36,8 @@ def locate_glbl() -> None:
 
 
 def get_simkernel_so() -> str:
-    """Refused: only FINN's compiled FIFO simulation asks, and that needs Vivado."""
-    raise StageError(
-        "FINN asks for Vivado's simulation kernel",
-        "a step that runs without Vivado",
-        "choose FIFO depths by another method than FINN's compiled simulation",
-    )
+    """What FINN hands on to `load_sim_obj`, which needs no kernel beside the library."""
+    return "verilator"
 
 
 def compile_sim_obj(
@@ -54,10 +51,15 @@ def compile_sim_obj(
     """Builds the simulation of a module and returns (folder, path of the library in it).
 
     `debug` builds one that can write a waveform, `behav` defines FINN_SIMULATION. The relative
-    path starts with ``xsim.dir``, at which FINN splits paths.
+    path starts with ``xsim.dir``, at which FINN splits paths. `fifosim`, FINN's FIFO simulation
+    in C++, is refused.
     """
     if fifosim:
-        get_simkernel_so()
+        raise StageError(
+            "FINN asks for its compiled FIFO simulation, which links Vivado's simulator",
+            "a step that runs without Vivado",
+            "choose FIFO depths by another method than FINN's compiled simulation",
+        )
     folder = Path(sim_out_dir).resolve()
     copies = folder / "rtl"
     copies.mkdir(parents=True, exist_ok=True)
@@ -70,13 +72,30 @@ def compile_sim_obj(
         options=(*(f"-I{name}" for name in sorted(headers)), *["-DFINN_SIMULATION"] * behav),
         trace=debug,
     )
-    made = build.library(recipe, folder / "cache", shared=build.default_cache())
+    with _missing_primitives():
+        made = build.library(recipe, folder / "cache", shared=build.default_cache())
     relative = Path("xsim.dir", top_module_name, "xsimk.so")
     target = folder / relative
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     target.hardlink_to(made)
     return folder, relative
+
+
+@contextmanager
+def _missing_primitives() -> Iterator[None]:
+    """Names the vendor's cell that FINN's RTL instantiates and no open model exists of."""
+    try:
+        yield
+    except StageError as error:
+        cell = re.search(r"Cannot find file containing module: '(\w+)'", error.found)
+        if cell is None:
+            raise
+        raise StageError(
+            f"the layer's RTL instantiates {cell[1]}, which none of its sources defines",
+            "RTL without cells that exist only in Vivado's library",
+            "choose another implementation of that layer, or simulate it with Vivado",
+        ) from None
 
 
 def _ordered(names: list[str]) -> list[str]:
@@ -122,7 +141,8 @@ def load_sim_obj(
     library = Path(sim_out_dir) / out_so_relative_path
     if not library.is_file():
         raise FileNotFoundError(f"no simulation at {library}")
-    return SimEngine(PortModel(library, Path(sim_out_dir) / tracefile if tracefile else None))
+    trace = str(Path(sim_out_dir) / tracefile) if tracefile else None
+    return SimEngine(simkernel_so or get_simkernel_so(), library, wdb=trace)
 
 
 def reset_rtlsim(sim: SimEngine, *_: object, **__: object) -> None:

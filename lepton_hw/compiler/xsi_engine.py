@@ -6,8 +6,11 @@ after it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from lepton_hw.compiler.xsi_memory import read_only, read_write
 from lepton_hw.compiler.xsi_ports import XsiDesign, XsiPort
 from lepton_hw.errors import StageError
 from lepton_hw.sim.port_model import PortModel
@@ -65,7 +68,11 @@ class StreamTrace:
 class SimEngine:
     """What FINN calls a simulation: the design, its clock, and the tasks that drive it."""
 
-    def __init__(self, model: PortModel) -> None:
+    def __init__(
+        self, kernel: str, design: str | Path, log: str | None = None, wdb: str | None = None
+    ) -> None:
+        """Opens the library `design`; `wdb` receives a waveform. `kernel`, `log`: unused here."""
+        model = PortModel(Path(design), Path(wdb) if wdb else None)
         self.top = XsiDesign(model)
         self.ticks = 0
         self.tasks: list[Callable[[SimEngine], Updates | None]] = []
@@ -192,13 +199,14 @@ class SimEngine:
         self.enlist(Task(self._read(m_axilite, iter(reads), replies)))
         return replies
 
-    def aximm_ro_image(self, mm_axi: str, *_: Any) -> None:
-        """Refused: no memory-mapped master is simulated here."""
-        raise _no_memory(mm_axi)
+    def aximm_ro_image(self, mm_axi: str, base: int, img: Any) -> None:
+        """Puts a read-only memory, an array of bytes from address `base` on, behind a master."""
+        image = img.reshape(-1).tolist() if hasattr(img, "reshape") else img
+        self.enlist(Task(read_only(partial(self.get_bus_port, mm_axi), mm_axi, base, image), False))
 
     def aximm_queue(self, mm_axi: str) -> None:
-        """Refused: no memory-mapped master is simulated here."""
-        raise _no_memory(mm_axi)
+        """Puts a memory behind a master that keeps what it writes until it reads it again."""
+        self.enlist(Task(read_write(partial(self.get_bus_port, mm_axi), mm_axi), False))
 
     def _stream(self, bus: str) -> tuple[XsiPort, XsiPort, XsiPort]:
         data, valid, ready = (
@@ -292,11 +300,3 @@ class SimEngine:
                 "answer 0 (OKAY)",
                 "use an address that the module has",
             )
-
-
-def _no_memory(bus: str) -> StageError:
-    return StageError(
-        f"the module reads memory over AXI ({bus}), which the open simulator does not have",
-        "weights inside the design",
-        "set mem_mode to internal_decoupled for that layer",
-    )

@@ -6,7 +6,8 @@
 //
 // The factor of a BIPOLAR operand is not gated but sign-selected:
 //   BIPOLAR x BIPOLAR   number of equal bits (not the sum of products), as FINN defines it
-//   a x BIPOLAR         2*sum(a where w is +1) - sum(a); the last part is COMMON
+//   a x BIPOLAR         2*sum(a where w is +1) - sum(a); the last part is COMMON. With a of one or
+//                       two bits, tables of six inputs give the sum of three or two elements
 //   BIPOLAR x w         -w is ~w + 1: w XNOR a, plus the number of -1 in a; the last is COMMON
 //   a x TERNARY         (a ^ negative) & nonzero, plus the number of negative weights
 //

@@ -25,6 +25,28 @@ module dot_chunk import dot_pkg::*; #(
 
     if (A_KIND == BIPOLAR && W_KIND == BIPOLAR) begin : genBothBipolar
         assign sum = ones(a[0] ~^ w[0], 0);
+    end else if (by_table(A_BITS, A_KIND, W_KIND)) begin : genTables
+        localparam int unsigned EACH = table_elements(A_BITS);
+        localparam int unsigned TABLES = (N + EACH - 1) / EACH;
+        localparam table_t SUMS = bipolar_sums(A_BITS, A_KIND);
+        logic [TABLES-1:0][3:0] looked_up;
+        for (genvar t = 0; t < TABLES; t++) begin : genTable
+            logic [LUT_INPUTS-1:0] index;
+            always_comb begin
+                index = '0;  // elements that are not there are 0
+                for (int unsigned i = 0; i < EACH; i++)
+                    if (t * EACH + i < N) begin
+                        for (int unsigned j = 0; j < A_BITS; j++)
+                            index[i*(A_BITS+1)+j] = a[j][t*EACH+i];
+                        index[i*(A_BITS+1)+A_BITS] = w[0][t*EACH+i];
+                    end
+            end
+            assign looked_up[t] = SUMS[index];
+        end
+        always_comb begin
+            sum = -sum_t'(TABLES * EACH * largest(A_BITS, A_KIND));
+            for (int unsigned t = 0; t < TABLES; t++) sum += sum_t'(looked_up[t]);
+        end
     end else if (W_KIND == BIPOLAR) begin : genBipolarWeights
         always_comb begin
             sum = '0;

@@ -30,7 +30,7 @@ module dot_rows import dot_pkg::*; #(
 );
 
     localparam int unsigned LATENCY = latency(N, A_BITS * W_BITS);
-    localparam bit SHARED = LANES == 1 && ROWS > 1 && has_common(A_KIND, W_KIND);
+    localparam bit SHARED = LANES == 1 && ROWS > 1 && has_common(A_BITS, A_KIND, W_KIND);
 
     assign en = !sums_valid || sums_ready;
 

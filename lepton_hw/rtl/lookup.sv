@@ -27,7 +27,12 @@ module lookup #(
     localparam int unsigned DEPTH_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
     localparam int unsigned ADDRESS_BITS = INDEX_BITS < DEPTH_BITS ? INDEX_BITS : DEPTH_BITS;
 
-    (* rom_style = STYLE *)
+`ifdef __slang__  // as in `weight_rom`
+    localparam NAMED = STYLE == "distributed" ? "logic" : STYLE;
+`else
+    localparam NAMED = STYLE;
+`endif
+    (* rom_style = NAMED *)
     logic [BITS-1:0] memory[DEPTH];
     initial $readmemh(FILE, memory);
 

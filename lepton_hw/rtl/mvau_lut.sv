@@ -3,8 +3,7 @@
 // Every input vector of MW elements, SIMD a beat, is multiplied by a matrix of MH rows, PE at a
 // time: (MW/SIMD)*(MH/PE) cycles a vector. FINN's MVAU without thresholds; see `dot` for formats.
 //
-// Weights stand in a memory (FILE; bit (row*W_BITS + k)*SIMD + i of a word is bit k of weight i)
-// or, with an empty FILE, come as a stream in FINN's order (bit (row*SIMD + i)*W_BITS + k).
+// Weights are embedded or streamed, see `weight_planes`.
 
 module mvau_lut #(
     int unsigned MW,
@@ -69,18 +68,10 @@ module mvau_lut #(
         end
     end
 
-    if (EMBEDDED) begin : genMemory
-        weight_rom #(
-            .DEPTH(FOLD * GROUPS), .BITS(PE * SIMD * W_BITS), .FILE(FILE), .STYLE(STYLE)
-        ) weights (.clk, .rst, .next(step), .word(w));
-    end else begin : genStream
-        always_ff @(posedge clk)
-            if (step)
-                for (int unsigned p = 0; p < PE; p++)
-                    for (int unsigned i = 0; i < SIMD; i++)
-                        for (int unsigned k = 0; k < W_BITS; k++)
-                            w[p][k][i] <= weight_data[(p*SIMD+i)*W_BITS+k];
-    end
+    weight_planes #(
+        .PE(PE), .SIMD(SIMD), .W_BITS(W_BITS), .DEPTH(FOLD * GROUPS), .EMBEDDED(EMBEDDED),
+        .FILE(FILE), .STYLE(STYLE)
+    ) weights (.clk, .rst, .step, .streamed(weight_data[PE*SIMD*W_BITS-1:0]), .w);
 
     logic [PE-1:0][SUM_BITS-1:0] sums;
     dot_rows #(

@@ -3,7 +3,7 @@
 // Each of CHANNELS channels has KERNEL weights of its own. A beat holds SIMD elements of the
 // kernel, each of PE channels (channel innermost); channels change slowest:
 // (KERNEL/SIMD)*(CHANNELS/PE) cycles a pixel. FINN's VVAU without thresholds; see `dot` for
-// formats and `mvau_lut` for the two ways of weights.
+// formats and `weight_planes` for the two ways of weights.
 
 module vvau_lut #(
     int unsigned KERNEL,
@@ -71,18 +71,10 @@ module vvau_lut #(
         end
     end
 
-    if (EMBEDDED) begin : genMemory
-        weight_rom #(
-            .DEPTH(FOLD * GROUPS), .BITS(PE * SIMD * W_BITS), .FILE(FILE), .STYLE(STYLE)
-        ) weights (.clk, .rst, .next(step), .word(w));
-    end else begin : genStream
-        always_ff @(posedge clk)
-            if (step)
-                for (int unsigned p = 0; p < PE; p++)
-                    for (int unsigned i = 0; i < SIMD; i++)
-                        for (int unsigned k = 0; k < W_BITS; k++)
-                            w[p][k][i] <= weight_data[(p*SIMD+i)*W_BITS+k];
-    end
+    weight_planes #(
+        .PE(PE), .SIMD(SIMD), .W_BITS(W_BITS), .DEPTH(FOLD * GROUPS), .EMBEDDED(EMBEDDED),
+        .FILE(FILE), .STYLE(STYLE)
+    ) weights (.clk, .rst, .step, .streamed(weight_data[PE*SIMD*W_BITS-1:0]), .w);
 
     logic [PE-1:0][SUM_BITS-1:0] sums;
     dot_rows #(

@@ -90,6 +90,7 @@ def test_many_stages_and_wide_beats(tmp_path: Path) -> None:
         ("noActivation", 0, "attribute noActivation of .* is 0; expected 1"),
         ("mem_mode", "dynamic", "attribute mem_mode of .* is dynamic; expected one of"),
         ("weightDataType", "FLOAT32", "operands of type FLOAT32; expected integers"),
+        ("resType", "dsp", "mem_mode of .* dsp and internal_embedded; expected .*_decoupled"),
     ],
 )
 def test_a_bad_parameter_is_refused_by_name(

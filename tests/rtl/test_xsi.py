@@ -93,8 +93,8 @@ def test_install_is_ours_without_vivado(monkeypatch: pytest.MonkeyPatch) -> None
     assert module.is_available()
     with pytest.raises(AttributeError, match="no_such_thing"):
         _ = module.no_such_thing
-    with pytest.raises(StageError, match=r"needs Vivado|without Vivado"):
-        module.get_simkernel_so()
+    with pytest.raises(StageError, match="links Vivado's simulator"):
+        module.compile_sim_obj("top", [], Path(), fifosim=True)
 
 
 def test_vivado_keeps_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -230,9 +230,97 @@ def test_a_silent_output_is_an_error() -> None:
     with pytest.raises(StageError, match=r"no output for 200 cycles on out0 \(3 of 4 beats\)"):
         module.rtlsim_multi_io(engine, beats, 4, "_V", liveness_threshold=200)
     assert engine.watchdogs == []
-    with pytest.raises(StageError, match="memory over AXI"):
-        engine.aximm_queue("m_axi")
     module.close_rtlsim(engine)
+
+
+MASTER = """
+module master (  // writes 5, 6, 7 to 0x40, 0x44, 0x48, then reads 8 words from FIRST on
+  input logic ap_clk, input logic ap_rst_n,
+  output logic [31:0] m_axi_awaddr, output logic [7:0] m_axi_awlen,
+  output logic [2:0] m_axi_awsize, output logic [1:0] m_axi_awburst,
+  output logic m_axi_awvalid, input logic m_axi_awready,
+  output logic [31:0] m_axi_wdata, output logic m_axi_wlast,
+  output logic m_axi_wvalid, input logic m_axi_wready,
+  input logic [1:0] m_axi_bresp, input logic m_axi_bvalid, output logic m_axi_bready,
+  output logic [31:0] m_axi_araddr, output logic [7:0] m_axi_arlen,
+  output logic [2:0] m_axi_arsize, output logic [1:0] m_axi_arburst,
+  output logic m_axi_arvalid, input logic m_axi_arready,
+  input logic [31:0] m_axi_rdata, input logic [1:0] m_axi_rresp, input logic m_axi_rlast,
+  input logic m_axi_rvalid, output logic m_axi_rready,
+  output logic [39:0] m_axis_0_tdata, output logic m_axis_0_tvalid, input logic m_axis_0_tready
+);
+  enum {ADDRESS, DATA, ANSWER, ASK, READ} state;
+  logic [1:0] sent;
+  assign {m_axi_awaddr, m_axi_awlen, m_axi_awsize, m_axi_awburst} = {32'h40, 8'd2, 3'd2, 2'd1};
+  assign {m_axi_araddr, m_axi_arlen, m_axi_arsize, m_axi_arburst} = {32'FIRST, 8'd7, 3'd2, 2'd1};
+  assign m_axi_awvalid = state == ADDRESS && ap_rst_n;
+  assign m_axi_wvalid = state == DATA;
+  assign m_axi_wdata = 32'd5 + sent;
+  assign m_axi_wlast = sent == 2;
+  assign m_axi_bready = state == ANSWER;
+  assign m_axi_arvalid = state == ASK;
+  assign m_axi_rready = m_axis_0_tready;
+  assign m_axis_0_tvalid = m_axi_rvalid;
+  assign m_axis_0_tdata = {7'd0, m_axi_rlast, m_axi_rdata};
+  always_ff @(posedge ap_clk)
+    if (!ap_rst_n) begin state <= WRITES ? ADDRESS : ASK; sent <= 0; end
+    else case (state)
+      ADDRESS: if (m_axi_awready) state <= DATA;
+      DATA: if (m_axi_wready) begin sent <= sent + 1; if (m_axi_wlast) state <= ANSWER; end
+      ANSWER: if (m_axi_bvalid) state <= ASK;
+      ASK: if (m_axi_arready) state <= READ;
+      default: ;
+    endcase
+endmodule
+"""
+
+
+def memory_master(folder: Path, first: str, *, writes: bool) -> Any:
+    module = sys.modules["finn.xsi"]
+    folder.mkdir()
+    source = folder / "master.sv"
+    source.write_text(MASTER.replace("FIRST", first).replace("WRITES", str(int(writes))))
+    built = module.compile_sim_obj("master", [str(source)], folder)
+    return module.load_sim_obj(*built, simkernel_so=module.get_simkernel_so())
+
+
+def test_memories_behind_axi_masters(tmp_path: Path) -> None:
+    module = sys.modules["finn.xsi"]
+    engine = memory_master(tmp_path / "image", "h20", writes=False)
+    module.reset_rtlsim(engine)
+    engine.aximm_ro_image("m_axi", 0x20, np.arange(30, dtype=np.uint8).reshape(2, 15))
+    traffic = {"inputs": {}, "outputs": {"m_axis_0": []}}
+    module.rtlsim_multi_io(engine, traffic, 8, "")
+    words = [int.from_bytes(range(i, i + 4), "little") for i in range(0, 28, 4)]
+    assert traffic["outputs"]["m_axis_0"] == [*words, 1 << 32 | 29 << 8 | 28]  # then zeros, last
+    module.close_rtlsim(engine)
+    engine = memory_master(tmp_path / "below", "h10", writes=False)
+    module.reset_rtlsim(engine)
+    engine.aximm_ro_image("m_axi", 0x20, np.zeros(4, np.uint8))
+    engine.collect_output("m_axis_0", 1)
+    with pytest.raises(StageError, match="m_axi reads address 0x10; expected 0x20 or above"):
+        engine.run(50)
+    module.close_rtlsim(engine)
+
+
+def test_a_memory_keeps_what_an_axi_master_writes(tmp_path: Path) -> None:
+    module = sys.modules["finn.xsi"]
+    engine = memory_master(tmp_path / "queue", "h40", writes=True)
+    module.reset_rtlsim(engine)
+    engine.aximm_queue("m_axi")
+    beats = engine.collect_output("m_axis_0", 4)
+    with pytest.raises(StageError, match="4 bytes at 0x4c that it has not written"):
+        engine.run(50)
+    assert [int(beat, 16) for beat in beats][:2] == [5, 6]
+    module.close_rtlsim(engine)
+
+
+def test_cells_of_the_vendor_are_named(tmp_path: Path) -> None:
+    module = sys.modules["finn.xsi"]
+    source = tmp_path / "top.v"
+    source.write_text("module top(input ap_clk); DSPFP32 dsp(.CLK(ap_clk)); endmodule\n")
+    with pytest.raises(StageError, match="instantiates DSPFP32, which none of its sources"):
+        module.compile_sim_obj("top", [str(source)], tmp_path)
 
 
 def test_sources_that_are_no_verilog(tmp_path: Path) -> None:

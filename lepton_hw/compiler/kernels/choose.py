@@ -5,7 +5,7 @@ rule, for each MVAU and VVAU that has no thresholds of its own:
 
 - ``resType`` ``lut`` or ``dsp``, set by the user, decides (``dsp`` where FINN has such RTL);
 - where FINN has no RTL for it, ours;
-- else ours if one multiplication costs at most a quarter of the LUTs that the board has for each
+- else ours if one multiplication costs at most 30 % of the LUTs that the board has for each
   multiplication that its DSPs do (four in a DSP, as FINN's estimate has it): up to 8 products of
   bits (2 x 4) on a Zynq-7020, 4 (2 x 2) on a ZU7EV. Below that, DSPs would run out first.
 """
@@ -21,11 +21,10 @@ from qonnx.transformation.general import GiveUniqueNodeNames
 
 from lepton_hw.board import Board
 from lepton_hw.compiler.kernels import DOMAIN
-from lepton_hw.compiler.kernels.dot_formats import narrowest
+from lepton_hw.compiler.kernels.dot_formats import LUTS_PER_BIT_PRODUCT, narrowest
 
-LUTS_PER_BIT_PRODUCT = 1.65
 PRODUCTS_PER_DSP = 4
-SHARE = 0.25
+SHARE = 0.3
 
 
 def choose_matrix_kernels(model: ModelWrapper, board: Board) -> ModelWrapper:

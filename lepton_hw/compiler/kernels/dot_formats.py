@@ -15,10 +15,13 @@ UNSIGNED, SIGNED, BIPOLAR, TERNARY = range(4)
 
 SOURCES = (
     "dot_pkg.sv", "sum_pipeline.sv", "dot_chunk.sv", "dot.sv", "accumulator.sv", "dot_rows.sv",
-    "weight_rom.sv",
+    "weight_rom.sv", "weight_planes.sv",
 )  # fmt: skip
 #: Words up to which a memory is made of LUTs, as in FINN's estimates.
 LUT_MEMORY_DEPTH = 128
+
+#: LUTs to multiply one bit of an activation by one of a weight and to add it up.
+LUTS_PER_BIT_PRODUCT = 2.0
 
 
 def activation_kind(dtype: Any, xnor: bool) -> int:
@@ -77,11 +80,16 @@ def sum_bits(n: int, a_bits: int, w_bits: int) -> int:
 def dot_luts(rows: int, n: int, a_bits: int, w_bits: int, acc_bits: int, fold: int) -> int:
     """LUTs of `rows` dot products of `n` elements with accumulators, fitted to Yosys for xc7.
 
-    A plane bit costs 1.65 LUTs to add, an accumulator bit 1; see docs/kernels.md.
+    An accumulator bit costs 1; see docs/kernels.md.
     """
-    compress = 1.65 * n * a_bits * w_bits
+    compress = LUTS_PER_BIT_PRODUCT * n * a_bits * w_bits
     accumulate = acc_bits if fold > 1 else 0
     return math.ceil(rows * (compress + accumulate))
+
+
+def repeat_luts(width: int, length: int, times: int) -> int:
+    """LUTs of the buffer that repeats a vector: RAM32M, four LUTs for 32 words of 6 bits."""
+    return 0 if times == 1 else -(-width // 6) * 4 * -(-length // 32)
 
 
 def memory_luts(depth: int, width: int) -> int:

@@ -252,7 +252,7 @@ class IntegerElementwise(RtlKernel):
     def lut_estimation(self, fpgapart: str) -> int:
         """A LUT for each bit added, buffers of repeated operands, small constants.
 
-        A bit of a product costs 1.65 LUTs, as in `dot_formats.dot_luts`.
+        A bit of a product costs 1.65 LUTs; see docs/kernels.md.
         """
         if not self.is_ours():
             return int(self.finn.lut_estimation(self, fpgapart))

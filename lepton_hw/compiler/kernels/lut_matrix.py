@@ -99,6 +99,7 @@ class LutMatrix(RtlKernel):
     def generate_hdl(self, model: ModelWrapper, fpgapart: str, clk: float) -> None:
         """Wrapper and weights; FINN's weight streamer where weights are streamed."""
         if not self.is_lut():
+            self._require_decoupled()
             self.finn.generate_hdl(self, model, fpgapart, clk)
             return
         if self._mode() != "internal_embedded":
@@ -227,6 +228,16 @@ class LutMatrix(RtlKernel):
     def dsp_estimation(self, fpgapart: str) -> int:
         """None, unless the node is FINN's."""
         return 0 if self.is_lut() else int(self.finn.dsp_estimation(self, fpgapart))
+
+    def _require_decoupled(self) -> None:
+        found = self.get_nodeattr("mem_mode")
+        if found == "internal_embedded":
+            raise StageError(
+                f"attributes resType and mem_mode of layer {self.onnx_node.name} are "
+                f"{self.get_nodeattr('resType')} and {found}",
+                "mem_mode internal_decoupled for FINN's unit of multipliers",
+                "change mem_mode, or set resType to lut, in the folding file",
+            )
 
     def _mode(self) -> str:
         mode = str(self.get_nodeattr("mem_mode"))

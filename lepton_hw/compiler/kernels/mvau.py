@@ -68,6 +68,4 @@ class MVAU_rtl(LutMatrix, FinnMVAU):  # type: ignore[misc] # noqa: N801 – FINN
             return int(super().lut_estimation(fpgapart))
         simd, fold, groups = self.folds()
         width = simd * self.get_input_datatype(0).bitwidth()
-        # RAM32M: four LUTs hold 32 words of 6 bits.
-        buffer = 0 if groups == 1 else -(-width // 6) * 4 * -(-fold // 32)
-        return self.matrix_luts() + buffer + 20
+        return self.matrix_luts() + formats.repeat_luts(width, fold, groups) + 20

@@ -13,6 +13,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from lepton_hw.compiler.kernels import dot_formats as formats
 from lepton_hw.compiler.kernels.lut_matrix import LutMatrix
 from lepton_hw.compiler.kernels.spec import Parameter, Spec
+from lepton_hw.compiler.kernels.window import require_same_fold
 
 
 class VVAU_rtl(LutMatrix, FinnVVAU):  # type: ignore[misc] # noqa: N801 – FINN's name
@@ -27,6 +28,8 @@ class VVAU_rtl(LutMatrix, FinnVVAU):  # type: ignore[misc] # noqa: N801 – FINN
         channels, pe, simd = (self.get_nodeattr(name) for name in ("Channels", "PE", "SIMD"))
         kernel = int(np.prod(self.get_nodeattr("Kernel")))
         self.require("binaryXnorMode", 0)  # FINN's Python model has none
+        if model is not None:
+            require_same_fold(model, self.onnx_node)
         shape = (
             Parameter("KERNEL", kernel, 1, 1 << 16),
             Parameter("CHANNELS", channels, 1, 1 << 16),
