@@ -18,7 +18,7 @@ TESTS ?=
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-certify \
-	test-reference clean lock tools
+	bench-driver test-reference clean lock tools
 
 help:
 	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"
@@ -33,6 +33,7 @@ help:
 	@echo "make test-reference  1,000 random graphs each against FINN and QONNX"
 	@echo "make bench-folding  folding search against FINN's SetFolding; CNV's foldings in RTL"
 	@echo "make bench-certify  10,000 CNV images through PyTorch, QONNX and the integer path"
+	@echo "make bench-driver  the board's driver: packing on one core, Python's share of a call"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
 
@@ -71,6 +72,9 @@ bench-folding: tools $(STAMP)
 
 bench-certify: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.certify
+
+bench-driver: $(STAMP)
+	@$(RUN)/python -m benchmarks.driver
 
 test-nightly: tools $(STAMP)
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration

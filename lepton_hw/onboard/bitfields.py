@@ -39,11 +39,7 @@ def squeeze(codes: NDArray[Any], bits: int) -> Bytes:
     kind = np.dtype(f"<u{fits * codes.itemsize}")
     words = codes.reshape(-1).view(kind)
     for width, field in _steps(bits, codes.itemsize, fits):
-        low = _low_fields(width, field, kind.itemsize)
-        high = words & kind.type(low << field)
-        high >>= kind.type(field - width)
-        words = words & kind.type(low)
-        words |= high
+        words = _join(words, width, field)
     used = -(-group * bits // 8)
     if group == fits and used in (1, 2, 4, 8):
         return words.astype(f"<u{used}").view(np.uint8)
@@ -61,6 +57,8 @@ def squeeze(codes: NDArray[Any], bits: int) -> Bytes:
 
 def spread(raw: Bytes, count: int, group: int, bits: int, lane: int) -> NDArray[Any]:
     """The opposite: `count` rows in `raw`, which has `SLACK` bytes more → codes (count, group)."""
+    if bits == 1 and group == 8:
+        return np.unpackbits(raw[:count], bitorder="little").reshape(count, group)
     fits = min(group, 8 // lane)
     kind = np.dtype(f"<u{fits * lane}")
     used, each = -(-group * bits // 8), fits * bits
@@ -71,12 +69,7 @@ def spread(raw: Bytes, count: int, group: int, bits: int, lane: int) -> NDArray[
         words = np.stack((words, upper), axis=1).reshape(-1)
     words &= kind.type((1 << each) - 1)
     for width, field in reversed(_steps(bits, lane, fits)):
-        low = _low_fields(width, field, kind.itemsize)
-        # A pair is still joined: its upper half stands at `width`, and goes to `field`.
-        high = words & kind.type(low << width)
-        high <<= kind.type(field - width)
-        words &= kind.type(low)
-        words |= high
+        words = _part(words, width, field)
     return words.view(f"<u{lane}").reshape(count, group)
 
 
@@ -104,6 +97,38 @@ def _steps(bits: int, lane: int, count: int) -> list[tuple[int, int]]:
     return steps
 
 
-def _low_fields(width: int, field: int, size: int) -> int:
-    """Mask of the lower field of each pair in a word of `size` bytes."""
-    return sum(((1 << width) - 1) << at for at in range(0, 8 * size, 2 * field))
+def _join(words: NDArray[Any], width: int, field: int) -> NDArray[Any]:
+    """Moves the upper of every two fields down to the lower one; all other bits are 0."""
+    one = words.dtype.type
+    if 2 * width <= field:  # what is moved meets nothing, and one mask at the end is enough
+        joined: NDArray[Any] = words >> one(field - width)
+        joined |= words
+        joined &= one(_fields(2 * width, 2 * field, words.itemsize))
+        return joined
+    low = _fields(width, 2 * field, words.itemsize)
+    high: NDArray[Any] = words & one(low << field)
+    high >>= one(field - width)
+    joined = words & one(low)
+    joined |= high
+    return joined
+
+
+def _part(words: NDArray[Any], width: int, field: int) -> NDArray[Any]:
+    """The opposite of `_join`."""
+    one = words.dtype.type
+    if 2 * width <= field:
+        parted: NDArray[Any] = words << one(field - width)
+        parted |= words
+        parted &= one(_fields(width, field, words.itemsize))
+        return parted
+    low = _fields(width, 2 * field, words.itemsize)
+    high: NDArray[Any] = words & one(low << width)
+    high <<= one(field - width)
+    parted = words & one(low)
+    parted |= high
+    return parted
+
+
+def _fields(width: int, distance: int, size: int) -> int:
+    """Mask of fields of `width` bits in a word of `size` bytes."""
+    return sum(((1 << width) - 1) << at for at in range(0, 8 * size, distance))

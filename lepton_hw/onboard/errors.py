@@ -3,6 +3,8 @@
 Like the errors of the flow: what was found, what was expected, what to do.
 """
 
+from __future__ import annotations
+
 
 class DriverError(Exception):
     """Something that the user can act on; printed as one sentence."""

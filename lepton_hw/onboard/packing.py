@@ -80,8 +80,8 @@ class Packing:
         self.frame_codes, self.frame_bytes = codes, beats * beat_bytes
         self.lane = next(size for size in (1, 2, 4, 8) if self.bits <= 8 * size)
         kind = "i" if self.low < 0 else "u"
-        self.container = np.dtype(f"<{kind}{self.lane}")
-        self._unsigned = np.dtype(f"<u{self.lane}")
+        self.container: np.dtype[Any] = np.dtype(f"<{kind}{self.lane}")
+        self._unsigned: np.dtype[Any] = np.dtype(f"<u{self.lane}")
         self._mask = self._unsigned.type((1 << self.bits) - 1)
         self._sign = self._unsigned.type(1 << (self.bits - 1))
         self._own_bytes = elements == 1 or self.bits % 8 == 0
@@ -133,13 +133,13 @@ class Packing:
         else:
             rows = codes.reshape(-1, self.elements)
             self._unpack_rows(raw.reshape(len(rows), self.beat_bytes), rows)
-        whole: NDArray[Any] = codes.view(self.container).reshape((frames, *self.shape))
-        return whole
+        signed: NDArray[Any] = codes.view(self.container)
+        return signed.reshape((frames, *self.shape))
 
     def _bits_from(self, codes: NDArray[Any]) -> NDArray[Any]:
         """The bits of each code, the rest of its container 0."""
         if self.dtype == "BIPOLAR":
-            return (codes == 1).view(np.uint8)
+            return np.asarray(codes == 1).view(np.uint8)
         return np.asarray(codes & self._mask) if self.low < 0 else codes
 
     def _sign_extend(self, codes: NDArray[Any]) -> None:
