@@ -87,6 +87,7 @@ class Memory {
         while (!addresses.empty() && !words.empty()) write(cycle);
         if (out.bvalid && m.bready) {
             out.bvalid = false, answered++;
+            arrive(answers.front().words);
             answers.pop_front();
         }
         if (reads.size() > traffic.reads_open_max) traffic.reads_open_max = reads.size();
@@ -118,6 +119,7 @@ class Memory {
 
     void reset() {
         reads.clear(), addresses.clear(), words.clear(), answers.clear(), lengths.clear();
+        arriving.clear();
         announced = answered = beats = unfinished = 0, written = 0;
         out = was = Slave(), before = Master();
     }
@@ -128,14 +130,20 @@ class Memory {
         uint64_t due;
         unsigned beat;
     };
+    struct Arrival {
+        uint64_t at;
+        Word word;
+    };
     struct Answer {
         uint64_t due;
         unsigned response;
+        std::vector<Arrival> words;
     };
     std::deque<Read> reads;
     std::deque<Request> addresses;
     std::deque<Word> words;
     std::deque<Answer> answers;
+    std::vector<Arrival> arriving;  // of the burst whose words come in
     std::deque<unsigned> lengths;  // of announced bursts whose data are not complete, for WLAST
     unsigned announced = 0, answered = 0, beats = 0, unfinished = OKAY, written = 0;
     Master before{};
@@ -168,12 +176,19 @@ class Memory {
         const uint64_t at = to.addr + 8 * written;
         const unsigned said = response(at);
         if (said != OKAY && word.strb) unfinished = said;
-        for (unsigned i = 0; said == OKAY && i < 8; i++)
-            if (word.strb >> i & 1) bytes[at - base + i] = uint8_t(word.data >> (8 * i));
+        if (said == OKAY) arriving.push_back({at, word});
         if (written++ < to.len) return;
-        answers.push_back({cycle + 1 + stalls.latency, unfinished});
+        answers.push_back({cycle + 1 + stalls.latency, unfinished, {}});
+        answers.back().words.swap(arriving);
         addresses.pop_front();
         written = 0, unfinished = OKAY;
+    }
+
+    // Until a write is answered nobody may rely on it: only now can it be seen.
+    void arrive(const std::vector<Arrival>& written_words) {
+        for (const Arrival& a : written_words)
+            for (unsigned i = 0; i < 8; i++)
+                if (a.word.strb >> i & 1) bytes[a.at - base + i] = uint8_t(a.word.data >> 8 * i);
     }
 
     void check(const Master& m, std::string& problem) {

@@ -8,7 +8,6 @@ module shell
     bit AXI3 = 1'b0,  // 4-bit lengths and WID; MAX_BURST at most 16
     int unsigned ADDRESS_BITS = 32,
     int unsigned MAX_BURST = 16,  // a power of two
-    int unsigned FIFO_WORDS = 64,
     int unsigned IN_BYTES  = 8,  // of a beat
     int unsigned OUT_BYTES = 8,
     int unsigned IN_BEATS  = 1,  // of a frame
@@ -88,6 +87,9 @@ module shell
 
     localparam int unsigned IDMA = 0, ODMA = 1, LEPTON = 2;
     localparam int unsigned RESET_CYCLES = 16;
+    // Eight bursts of 16 on their way hide a latency of memory of some 100 cycles.
+    localparam int unsigned READ_WORDS = max(128, 4 * MAX_BURST);
+    localparam int unsigned WRITE_WORDS = max(64, 2 * MAX_BURST);
 
     logic rst;
     always_ff @(posedge clk) rst <= !resetn;
@@ -200,7 +202,7 @@ module shell
         .ADDRESS_BITS(ADDRESS_BITS),
         .OUT_BYTES(IN_BYTES),
         .MAX_BURST(MAX_BURST),
-        .DEPTH(FIFO_WORDS)
+        .DEPTH(READ_WORDS)
     ) reader (
         .clk, .rst(part_rst), .stop, .drained(read_drained),
         .go(in_go), .address(in_address), .bytes(in_size), .finished(in_finished),
@@ -214,7 +216,7 @@ module shell
         .ADDRESS_BITS(ADDRESS_BITS),
         .IN_BYTES(OUT_BYTES),
         .MAX_BURST(MAX_BURST),
-        .DEPTH(FIFO_WORDS)
+        .DEPTH(WRITE_WORDS)
     ) writer (
         .clk, .rst(part_rst), .stop, .drained(write_drained),
         .go(out_go), .address(out_address), .bytes(out_size), .finished(out_finished),

@@ -50,7 +50,6 @@ def wrapper_text(design: Design, digest: bytes, *, axi3: bool = True, max_burst:
     parameters = {
         "AXI3": f"1'b{int(axi3)}",
         "MAX_BURST": max_burst,
-        "FIFO_WORDS": 4 * max_burst,
         "IN_BYTES": source.width // 8,
         "OUT_BYTES": sink.width // 8,
         "IN_BEATS": source.beats,
