@@ -146,7 +146,8 @@ class Accelerator:
             finally:
                 transfers.timed = None
             counters, times = self._shell.counters(), transfers.times
-        cycle = 1e-6 / self.manifest.clock_mhz
+        clock_mhz = getattr(self._transport, "clock_mhz", self.manifest.clock_mhz)
+        cycle = 1e-6 / clock_mhz
         busy = counters.busy * cycle
         # While both stall the output is what holds the input up, so nothing is counted twice.
         starved, blocked = counters.stalled_in * cycle, counters.stalled_out * cycle

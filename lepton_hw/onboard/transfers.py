@@ -36,7 +36,7 @@ class Slot:
         self.bytes_in = np.asarray(self.source).view(np.ndarray)
         self.bytes_out = np.asarray(self.target).view(np.ndarray)
         self.at = (int(self.source.device_address), int(self.target.device_address))
-        self.frames = 0
+        self.batch, self.frames = batch, 0
         self.failure: HardwareError | None = None
 
     def free(self) -> None:
@@ -67,14 +67,15 @@ class Transfers:
         self._transport, self._shell = transport, shell
         self._in, self._out = doors
         self._running: Slot | None = None
-        self._free: list[Slot] = []
+        # Slots of one frame beside those of a batch: pynq flushes whole buffers.
+        self._free: dict[int, list[Slot]] = {1: [], batch: []}
         self._closed = False
 
     def one(self, codes: Codes) -> Codes:
         """One batch of at most `batch` frames, in and out."""
         if not len(codes):
             return np.empty((0, *self._out.shape), self._out.container)
-        slot = self._take()
+        slot = self._take(1 if len(codes) == 1 else self.batch)
         try:
             self._fill(slot, codes)
             with self.lock:
@@ -94,7 +95,7 @@ class Transfers:
         try:
             for codes in batches:
                 if len(mine) < 2:
-                    mine.append(self._take())
+                    mine.append(self._take(self.batch))
                 slot = mine[0] if waiting is not mine[0] else mine[1]
                 self._fill(slot, codes)
                 with self.lock:
@@ -140,23 +141,24 @@ class Transfers:
                 return False
             self.settle()
             self._closed = True
-            while self._free:
-                self._free.pop().free()
+            for slots in self._free.values():
+                while slots:
+                    slots.pop().free()
             return True
 
-    def _take(self) -> Slot:
+    def _take(self, batch: int) -> Slot:
         if self._closed:
             raise InputError("the accelerator is closed", "an open one", "make a new Accelerator")
         try:
-            return self._free.pop()
+            return self._free[batch].pop()
         except IndexError:
-            return Slot(self._transport, self._in, self._out, self.batch)
+            return Slot(self._transport, self._in, self._out, batch)
 
     def _give(self, slot: Slot) -> None:
         if self._closed:
             slot.free()
         else:
-            self._free.append(slot)
+            self._free[slot.batch].append(slot)
 
     def _fill(self, slot: Slot, codes: Codes) -> None:
         start = time.perf_counter()

@@ -13,7 +13,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from .errors import DesignError
+from .errors import DesignError, HardwareError
 
 SEGMENTS = ("idma0", "odma0", "lepton0")
 
@@ -51,7 +51,7 @@ class PynqTransport:
                 "also {}".format(", ".join(missing)),
                 "load a bitstream that was built with this shell",
             )
-        self._set_clock(clock_mhz)
+        self.clock_mhz = self._set_clock(clock_mhz)
         self._segments = [getattr(self._overlay, name) for name in SEGMENTS]
         self._reads = [segment.read for segment in self._segments]
         self._writes = [segment.write for segment in self._segments]
@@ -65,27 +65,43 @@ class PynqTransport:
         self._writes[offset >> 16](offset & 0xFFFF, value)
 
     def allocate(self, size: int) -> Any:
-        """`size` bytes of memory that the hardware reaches, page-aligned, all 0."""
-        buffer = self._pynq.allocate((size,), dtype=np.uint8, target=self._device)
-        buffer[:] = 0
-        return buffer
+        """`size` bytes of memory that the hardware reaches, page-aligned.
+
+        Cached: packing in uncached memory is an order of magnitude slower, and needs no flush.
+        """
+        try:
+            return self._pynq.allocate((size,), dtype=np.uint8, target=self._device, cacheable=True)
+        except (MemoryError, RuntimeError) as error:
+            raise HardwareError(
+                f"{size:,} bytes of DMA memory cannot be had ({error})",
+                "contiguous memory",
+                "pass a smaller batch, or end other programs that use the board",
+            ) from None
 
     def reload(self) -> None:
         """Loads the bitstream again: every register and state of the design is as at first."""
         self._overlay.download()
 
     def close(self) -> None:
-        """Gives the overlay back."""
-        self._overlay.free()
+        """Lets go of the overlay; the bitstream stays loaded, and the device open for others."""
+        self._reads, self._writes, self._segments = [], [], []
 
-    def _set_clock(self, clock_mhz: float) -> None:
-        device = self._device or self._pynq.Device.active_device
-        if type(device).__name__ != "EmbeddedDevice":
-            return  # the clocks of this machine are not those of that board
-        clocks = getattr(getattr(self._pynq, "ps", None), "Clocks", None)
-        if clocks is None:
-            return
-        clocks.fclk0_mhz = clock_mhz
+    def _set_clock(self, clock_mhz: float) -> float:
+        """Sets the fabric's clock where this is the board's own processor; what it is now, MHz."""
+        if self._device not in (None, self._pynq.Device.active_device):
+            return clock_mhz  # pynq sets the clocks of the active device only
+        try:
+            self._pynq.Clocks.fclk0_mhz = clock_mhz
+            found = float(self._pynq.Clocks.fclk0_mhz)
+        except AttributeError:
+            return clock_mhz  # pynq 2.7 to 3.0 on a processor that is no Zynq: nothing to set
+        if found > clock_mhz * 1.01:
+            raise DesignError(
+                f"the fabric's clock is {found:g} MHz",
+                f"at most {clock_mhz:g} MHz, which the design was built for",
+                "start the board again, or build the design for a faster clock",
+            )
+        return found
 
 
 def board_here() -> str | None:

@@ -3,7 +3,9 @@
 import hashlib
 import itertools
 import json
+import sys
 import threading
+import types
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +101,7 @@ def test_one_image_and_any_integer_type(accelerator: Accelerator) -> None:
 def test_buffers_are_used_again(accelerator: Accelerator, shell: FakeShell) -> None:
     for count in (1, 3, 8, 50, 50, 1):
         accelerator.infer(random_batch(count))
-    assert len(shell.buffers) == 4  # two pairs
+    assert len(shell.buffers) == 6  # two pairs for batches, one for single frames
     assert max(shell.runs) == 8
 
 
@@ -351,6 +353,68 @@ def test_bitstreams_with_a_header(tmp_path: Path) -> None:
     for missing in (1, 44, 60):
         with pytest.raises(DesignError, match=r"design\.bit is cut off"):
             open_it(f"cut{missing}", xilinx(b"7z020clg400", missing))
+
+
+class FakePynq(types.ModuleType):
+    """As much of pynq as the transport uses, around a fake shell."""
+
+    def __init__(self, shell: FakeShell, blocks: tuple[str, ...], fails: Exception | None) -> None:
+        super().__init__("pynq")
+        self.calls: list = []
+        self.Device = types.SimpleNamespace(active_device="here")
+        self.Clocks = types.SimpleNamespace(fclk0_mhz=50.0)
+        self._shell, self._blocks, self._fails = shell, blocks, fails
+
+    def Overlay(self, file: str, download: bool, device: object) -> object:  # noqa: N802
+        self.calls.append((Path(file).name, download, device))
+        if self._fails:
+            raise self._fails
+        segments = {
+            name: types.SimpleNamespace(
+                read=lambda at, base=base: self._shell.read(base + at),
+                write=lambda at, value, base=base: self._shell.write(base + at, value),
+            )
+            for name, base in zip(self._blocks, (0, 0x10000, 0x20000), strict=False)
+        }
+        return types.SimpleNamespace(ip_dict=dict.fromkeys(self._blocks), **segments)
+
+    def allocate(self, shape: tuple, dtype: type, target: object, cacheable: bool) -> object:
+        assert dtype is np.uint8
+        assert cacheable
+        return self._shell.allocate(*shape)
+
+
+BLOCKS = ("idma0", "odma0", "lepton0")
+
+
+def test_through_pynq(folder: Path, shell: FakeShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    pynq = FakePynq(shell, BLOCKS, None)
+    monkeypatch.setitem(sys.modules, "pynq", pynq)
+    with Accelerator(folder / "design.bit") as accelerator:
+        assert np.array_equal(accelerator.infer(random_batch(70)), network(random_batch(70)))
+    assert pynq.calls == [("design.bit", True, None)]
+    assert pynq.Clocks.fclk0_mhz == 100.0
+
+
+@pytest.mark.parametrize(
+    ("blocks", "fails", "message"),
+    [
+        (BLOCKS[:2], None, "has the blocks idma0, odma0; expected also lepton0"),
+        (BLOCKS, PermissionError(13, "Permission denied"), "no permission to load a bitstream"),
+    ],
+)
+def test_what_pynq_refuses(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, blocks: tuple, fails: object, message: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynq", FakePynq(fake(), blocks, fails))
+    with pytest.raises(DesignError, match=message):
+        Accelerator(folder / "design.bit")
+
+
+def test_without_pynq(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynq", None)
+    with pytest.raises(DesignError, match="the package pynq is not installed"):
+        Accelerator(folder / "design.bit")
 
 
 def test_a_format_of_the_future_is_refused(folder: Path, shell: FakeShell) -> None:
