@@ -7,9 +7,11 @@ A transport is any object with ``read(offset)``, ``write(offset, value)``, ``all
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from pathlib import Path
-from typing import Any, Sequence
+from typing import IO, Any, Sequence
 
 import numpy as np
 
@@ -35,6 +37,9 @@ class PynqTransport:
                 "the package pynq is not installed", "a PYNQ image", "run this on the board"
             ) from None
         self._pynq, self._device = pynq, device
+        active = device or pynq.Device.active_device
+        if type(active).__name__ == "EmbeddedDevice":  # the board under our feet: there is one
+            claim(Path(tempfile.gettempdir()) / "lepton_hw.lock")
         try:
             self._overlay = pynq.Overlay(str(bitfile), download=download, device=device)
         except PermissionError as error:
@@ -102,6 +107,39 @@ class PynqTransport:
                 "start the board again, or build the design for a faster clock",
             )
         return found
+
+
+#: What this process holds; the kernel lets go of it when the process ends, however that is.
+_claims: dict[Path, IO[str]] = {}
+
+
+def claim(path: Path) -> None:
+    """Takes the board for this process; raises `DesignError` where another one has it.
+
+    Once taken it is kept, so that a notebook may make its Accelerator again.
+    """
+    if path in _claims:
+        return
+    try:
+        file = os.fdopen(os.open(str(path), os.O_RDWR | os.O_CREAT, 0o666), "r+")
+    except OSError as error:
+        raise DesignError(
+            f"{path} cannot be opened ({error.strerror})",
+            "the lock that keeps two programs apart",
+            "run it as the user who ran the one before, or with sudo -E",
+        ) from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = file.read().strip() or "?"
+        file.close()
+        raise DesignError(
+            f"process {holder} uses the board", "the board for this one alone", "end that one first"
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    _claims[path] = file
 
 
 def board_here() -> str | None:

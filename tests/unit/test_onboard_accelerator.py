@@ -3,6 +3,8 @@
 import hashlib
 import itertools
 import json
+import os
+import subprocess
 import sys
 import threading
 import types
@@ -20,6 +22,7 @@ from lepton_hw.onboard import Accelerator, DesignError, DriverError, HardwareErr
 from lepton_hw.onboard.command import main
 from lepton_hw.onboard.errors import InputError
 from lepton_hw.onboard.manifest import checksum
+from lepton_hw.onboard.transport import claim
 
 SHAPE, DIGEST = (4, 4, 3), "ab" * 32
 WEIGHTS = np.random.default_rng(1).integers(-2, 3, (48, 5))
@@ -409,6 +412,23 @@ def test_what_pynq_refuses(
     monkeypatch.setitem(sys.modules, "pynq", FakePynq(fake(), blocks, fails))
     with pytest.raises(DesignError, match=message):
         Accelerator(folder / "design.bit")
+
+
+def test_two_processes_do_not_share_a_board(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from lepton_hw.onboard.transport import claim\n"
+        "claim(Path(sys.argv[1])); claim(Path(sys.argv[1])); print('mine', flush=True); input()"
+    )
+    lock = tmp_path / "lock"
+    command = [sys.executable, "-c", script, str(lock)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "mine\n"
+        with pytest.raises(DesignError, match=f"process {first.pid} uses the board"):
+            claim(lock)
+        first.kill()
+    claim(lock)
+    assert lock.read_text() == str(os.getpid())
 
 
 def test_without_pynq(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
