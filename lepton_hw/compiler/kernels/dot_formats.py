@@ -20,7 +20,8 @@ SOURCES = (
 #: Words up to which a memory is made of LUTs, as in FINN's estimates.
 LUT_MEMORY_DEPTH = 128
 
-#: LUTs to multiply one bit of an activation by one of a weight and to add it up.
+#: LUTs to multiply one bit of an activation by one of a weight and to add it up, in products of
+#: four bits and below.
 LUTS_PER_BIT_PRODUCT = 2.0
 
 
@@ -80,9 +81,10 @@ def sum_bits(n: int, a_bits: int, w_bits: int) -> int:
 def dot_luts(rows: int, n: int, a_bits: int, w_bits: int, acc_bits: int, fold: int) -> int:
     """LUTs of `rows` dot products of `n` elements with accumulators, fitted to Yosys for xc7.
 
-    An accumulator bit costs 1; see docs/kernels.md.
+    An accumulator bit costs 1; the bits of wider products cost more to add, at 4 x 4 bits 2.6.
     """
-    compress = LUTS_PER_BIT_PRODUCT * n * a_bits * w_bits
+    bits = a_bits * w_bits
+    compress = n * bits * min(3.0, LUTS_PER_BIT_PRODUCT + 0.05 * max(0, bits - 4))
     accumulate = acc_bits if fold > 1 else 0
     return math.ceil(rows * (compress + accumulate))
 
