@@ -206,27 +206,48 @@ class Packing:
             columns(done, block.reshape(len(part), groups * group)[:, :elements])
             self._sign_extend(done)
 
+    def _wide_row(self) -> tuple[int, int]:
+        """(codes, bytes) of the rows that wide codes are packed by: a beat, or eight codes."""
+        if self._dense and self.elements % 8 == 0:
+            return 8, self.bits
+        return self.elements, self.beat_bytes
+
     def _pack_wide(self, flat: NDArray[Any], out: Bytes) -> None:
-        """Several elements of more than `_NARROW` bits to a beat, bit by bit: rare, and slow."""
-        rows, step = out.reshape(-1, self.beat_bytes), max(1, BLOCK // (8 * self.elements))
-        codes = flat.reshape(-1, self.elements)
+        """Several codes of more than `_NARROW` bits to a beat: each is shifted to its place."""
+        elements, size = self._wide_row()
+        codes, rows = flat.reshape(-1, elements), out.reshape(-1, size)
+        step = max(1, BLOCK // (2 * elements))
         for start in range(0, len(rows), step):
-            block = codes[start : start + step]
-            raw = block.view(np.uint8).reshape(len(block), self.elements, self.lane)
-            bit = np.unpackbits(raw, axis=2, bitorder="little")[:, :, : self.bits]
-            packed = np.packbits(bit.reshape(len(block), -1), axis=1, bitorder="little")
-            rows[start : start + step, : packed.shape[1]] = packed
-            rows[start : start + step, packed.shape[1] :] = 0
+            block, target = self._bits_from(codes[start : start + step]), rows[start : start + step]
+            words = np.zeros((-(-elements * self.bits // 64), len(block)), "<u8")
+            for index in range(elements):
+                word, at = divmod(index * self.bits, 64)
+                column = block[:, index].astype("<u8")
+                words[word] |= column << np.uint64(at)
+                if at + self.bits > 64:
+                    words[word + 1] |= column >> np.uint64(64 - at)
+            raw = np.ascontiguousarray(words.T).view(np.uint8)
+            keep = min(size, raw.shape[1])
+            columns(target[:, :keep], raw[:, :keep])
+            target[:, keep:] = 0
 
     def _unpack_wide(self, raw: Bytes, codes: NDArray[Any]) -> None:
-        rows, step = raw.reshape(-1, self.beat_bytes), max(1, BLOCK // (8 * self.elements))
-        wide = codes.view(np.uint8).reshape(len(rows), self.elements, self.lane)
+        elements, size = self._wide_row()
+        rows, wide = raw.reshape(-1, size), codes.reshape(-1, elements)
+        step = max(1, BLOCK // (2 * elements))
         for start in range(0, len(rows), step):
-            bit = np.unpackbits(rows[start : start + step], axis=1, bitorder="little")
-            bit = bit[:, : self.elements * self.bits].reshape(-1, self.elements, self.bits)
-            spread = np.zeros((*bit.shape[:2], 8 * self.lane), np.uint8)
-            spread[:, :, : self.bits] = bit
-            wide[start : start + step] = np.packbits(spread, axis=2, bitorder="little")
+            part, done = rows[start : start + step], wide[start : start + step]
+            whole = np.zeros((len(part), -(-elements * self.bits // 64) * 8), np.uint8)
+            keep = min(size, whole.shape[1])
+            columns(whole[:, :keep], part[:, :keep])
+            words = np.ascontiguousarray(whole.view("<u8").T)
+            for index in range(elements):
+                word, at = divmod(index * self.bits, 64)
+                column = words[word] >> np.uint64(at)
+                if at + self.bits > 64:
+                    column |= words[word + 1] << np.uint64(64 - at)
+                done[:, index] = column
+            done &= self._mask
         self._sign_extend(codes)
 
 

@@ -281,6 +281,12 @@ def test_a_transfer_left_behind_is_reset(folder: Path, shell: FakeShell) -> None
     assert np.array_equal(accelerator.infer(random_batch(1)), network(random_batch(1)))
 
 
+def test_an_error_left_behind_is_not_ours(folder: Path, shell: FakeShell) -> None:
+    shell.errors = 2
+    accelerator = Accelerator(folder / "design.bit", transport=shell)
+    assert np.array_equal(accelerator.infer(random_batch(1)), network(random_batch(1)))
+
+
 def test_classify(accelerator: Accelerator, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 16, (9, 7, 3)).astype(np.uint8)
     np.save(tmp_path / "photo.npy", pixels)
