@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from lepton_hw.compiler.folding_costs import layer_cost
 from lepton_hw.compiler.graph import Graph, Kernel, Pin
 from lepton_hw.design import Edge
 from lepton_hw.errors import StageError
@@ -136,7 +137,7 @@ def _attributes(op: Any) -> dict[str, int | str]:
 
 
 class Resources(NamedTuple):
-    """FINN's estimate for one kernel."""
+    """The estimate for one kernel: FINN's or our own, and what it leaves out."""
 
     lut: int
     bram18: int
@@ -145,9 +146,8 @@ class Resources(NamedTuple):
 
 
 def resources(op: Any, part: str) -> Resources:
-    """What a node needs on a part by its own estimate, in whole pieces."""
-    estimate = op.node_res_estimation(part)
-    return Resources(*(round(estimate[name]) for name in ("LUT", "BRAM_18K", "URAM", "DSP")))
+    """What a node needs on a part by the estimate that the folding search uses, too."""
+    return Resources(*(round(amount) for amount in layer_cost(op, part)))
 
 
 def _edges(model: ModelWrapper) -> list[Edge]:

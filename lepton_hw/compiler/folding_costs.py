@@ -25,7 +25,9 @@ def layer_cost(op: Any, part: str) -> Cost:
     # Not node_res_estimation, which asks for efficiencies too and takes twice as long.
     lut, bram = float(op.lut_estimation(part)), float(op.bram_estimation(part))
     uram, dsp = float(op.uram_estimation(part)), float(op.dsp_estimation(part))
-    if _is_matrix(op):
+    if op.onnx_node.op_type.startswith("StreamingDataWidthConverter"):
+        lut = converter_luts(op.get_instream_width(), op.get_outstream_width())
+    elif _is_matrix(op):
         if op.get_nodeattr("resType") == "lut":
             lut += _rom_excess(op, bram + uram)
         else:
@@ -37,22 +39,23 @@ def layer_cost(op: Any, part: str) -> Cost:
 def stream_cost(producer: int, consumer: int) -> Cost:
     """Resources of the stream between two layers of these widths in bits: a shallow FIFO of one
     LUT a bit, and where the widths differ FINN's converter and a second FIFO.
-
-    A converter that splits beats holds one and a bit; one that joins them gathers them in
-    registers; widths that do not divide each other need a barrel of multiplexers.
     """
     lut = float(FIFO_LUT + consumer)
-    if producer == consumer:
-        return (lut, 0.0, 0.0, 0.0)
-    lut += FIFO_LUT + producer
-    step = math.gcd(producer, consumer)
-    if step == producer:
-        lut += producer + 6
-    elif step == consumer:
-        lut += producer + consumer + 8
-    else:
-        lut += producer + consumer + 0.45 * producer * producer / step
+    if producer != consumer:
+        lut += FIFO_LUT + producer + converter_luts(producer, consumer)
     return (lut, 0.0, 0.0, 0.0)
+
+
+def converter_luts(wide_in: int, wide_out: int) -> float:
+    """LUTs of a width converter: one that splits beats holds one and a bit; one that joins them
+    gathers them in registers; widths that do not divide each other need a barrel of multiplexers.
+    """
+    step = math.gcd(wide_in, wide_out)
+    if step == wide_in:
+        return float(wide_in + 6)
+    if step == wide_out:
+        return float(wide_in + wide_out + 8)
+    return wide_in + wide_out + 0.45 * wide_in * wide_in / step
 
 
 def _is_matrix(op: Any) -> bool:

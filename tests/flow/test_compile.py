@@ -75,7 +75,7 @@ def with_only(**amounts: int) -> Board:
     return BOARD.model_copy(update={"resources": resources})
 
 
-@pytest.mark.parametrize(("resource", "share"), [("lut", 0.8), ("bram36", 0.5)])
+@pytest.mark.parametrize(("resource", "share"), [("lut", 0.5)])
 def test_a_board_too_small(built: Built, tmp_path: Path, resource: str, share: float) -> None:
     """The message says which resource, by how much, and a goal that then does fit."""
     model = built.exported.path("model.onnx")
