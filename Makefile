@@ -34,6 +34,8 @@ help:
 	@echo "make bench-folding  folding search against FINN's SetFolding; CNV's foldings in RTL"
 	@echo "make bench-certify  10,000 CNV images through PyTorch, QONNX and the integer path"
 	@echo "make bench-driver  the board's driver: packing on one core, Python's share of a call"
+	@echo "make bench-shell  DMA throughput, the digits CNN behind the shell, cells of the shell"
+	@echo "make test-shell  1,000 random AXI scenarios of each kind"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
 
@@ -75,6 +77,13 @@ bench-certify: tools $(STAMP)
 
 bench-driver: $(STAMP)
 	@$(RUN)/python -m benchmarks.driver
+
+bench-shell: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.shell
+
+test-shell: tools $(STAMP)
+	@LEPTON_EXAMPLES=1000 $(RUN)/python -m pytest tests/rtl/test_shell.py \
+		tests/rtl/test_shell_cocotb.py
 
 test-nightly: tools $(STAMP)
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration

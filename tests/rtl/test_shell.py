@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lepton_hw.errors import InputError
+from lepton_hw.errors import InputError, StageError
 from lepton_hw.sim.shell import IDMA, LEPTON, ODMA, ShellSim, Stalls
 from tests.rtl.shell_cases import make
 from tests.rtl.shell_scenarios import BASE, KINDS, MEMORY, Bench, Shape
@@ -126,6 +126,19 @@ def test_counters(shells: Shells) -> None:
     assert [sim.read(LEPTON + 0x84 + 8 * index) for index in range(10)] == [0] * 10
     sim.step(100)
     assert sim.read(LEPTON + 0x80) == cycles, "as latched"
+
+
+def test_a_design_with_two_inputs_is_refused(tmp_path: Path) -> None:
+    design = make(tmp_path, 1, 1, 1)
+    two = design.model_copy(update={"inputs": ("s_axis_0", "s_axis_1")})
+    with pytest.raises(StageError, match="the design has 2 inputs and 1 outputs; expected one of"):
+        ShellSim(two, tmp_path, np.zeros(4096, np.uint8))
+
+
+def test_memory_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    design = make(tmp_path, 1, 1, 1)
+    with pytest.raises(InputError, match="from a multiple of 4096 to at most 4 GiB"):
+        ShellSim(design, tmp_path, np.zeros(8192, np.uint8), base=(1 << 32) - 4096)
 
 
 def test_status_says_what_a_batch_waits_for(shells: Shells) -> None:
