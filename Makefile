@@ -18,7 +18,8 @@ TESTS ?=
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-certify \
-	bench-driver test-reference clean lock tools
+	bench-driver test-reference bench-shell test-shell \
+	clean lock tools
 
 help:
 	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"

@@ -1,4 +1,4 @@
-// FIFO in distributed RAM whose next word stands at the output; DEPTH is a power of two.
+// FIFO whose next word stands at the output, in RAM of the tool's choice; DEPTH is a power of two.
 
 module shell_fifo #(
     int unsigned BITS  = 64,
