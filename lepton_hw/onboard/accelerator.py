@@ -171,7 +171,10 @@ class Accelerator:
         return find_rails(self.manifest.sensors)
 
     def reset(self) -> None:
-        """Stops whatever runs and resets the design; a transfer under way fails with a sentence."""
+        """Stops what a stream left running and resets the design; that stream fails.
+
+        A call that another thread waits for ends first.
+        """
         self._transfers.stop()
 
     def close(self) -> None:

@@ -182,27 +182,32 @@ class Transfers:
         """Starts a transfer; one of another thread or stream is waited for first."""
         self.settle()
         self._running = slot
-        self._shell.start(slot.at[0], slot.at[1], slot.frames)
+        try:
+            self._shell.start(slot.at[0], slot.at[1], slot.frames)
+        except Exception as error:
+            self._running = None
+            raise _lost(error) from error
 
     def _complete(self, slot: Slot) -> None:
         """Waits for the slot's transfer, unless somebody did; raises what went wrong with it."""
         with self.lock:
             if self._running is slot:
                 start = time.perf_counter()
+                self._running = None  # whatever happens below: nobody waits for it again
                 try:
                     self._wait(slot.frames)
                 except HardwareError as failure:
                     slot.failure = failure
                     self._reset()
+                except Exception as error:
+                    slot.failure = _lost(error)
                 except BaseException:
-                    # Ctrl-C, or a board that is gone: nothing may write to the buffers later.
+                    # Ctrl-C: nothing may write to the buffers later.
                     slot.failure = HardwareError(
                         "the wait for a transfer was broken off", "it to end", "run it again"
                     )
-                    self._running = None
                     self._reset()
                     raise
-                self._running = None
                 self._add("waiting", start)
         if slot.failure is not None:
             raise slot.failure
@@ -249,3 +254,14 @@ class Transfers:
         except HardwareError:
             # The bitstream itself is the last way out.
             self._transport.reload()
+        except Exception as error:
+            raise _lost(error) from error
+
+
+def _lost(error: Exception) -> HardwareError:
+    """What a transport raises by itself: a cable, a network, a server, a simulation that ended."""
+    return HardwareError(
+        f"the board does not answer ({type(error).__name__}: {error})",
+        "every register to answer",
+        "connect or start it again, then make a new Accelerator",
+    )

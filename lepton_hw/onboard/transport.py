@@ -48,6 +48,12 @@ class PynqTransport:
                 "the rights of root",
                 "run it with sudo -E, or from the board's Jupyter",
             ) from None
+        except (OSError, RuntimeError, ValueError) as error:
+            raise DesignError(
+                f"pynq could not load {bitfile} ({error})",
+                "a bitstream with its description (.hwh) beside it, and a board",
+                "deploy the design again, all files together",
+            ) from error
         blocks = self._overlay.ip_dict
         missing = [name for name in SEGMENTS if name not in blocks]
         if missing:

@@ -45,6 +45,7 @@ class FakeShell:
         words = {0x20 + 4 * i: int(digest[8 * i : 8 * i + 8], 16) for i in range(8)}
         self.fixed = {0x00: 0x4C505430, 0x04: 0x10000, **sizes, **words}
         self.dma = {0: {}, 1: {}}
+        self.unplugged_in = None  # register reads until the board is gone
         self.left = None
         self.done = False
         self.live = [0] * 10
@@ -59,6 +60,10 @@ class FakeShell:
 
     def read(self, offset: int) -> int:
         assert not self.closed
+        if self.unplugged_in is not None:
+            self.unplugged_in -= 1
+            if self.unplugged_in < 0:
+                raise ConnectionError("no route to host")
         self._step()
         segment, offset = offset >> 16, offset & 0xFFFF
         if segment < 2:
@@ -78,6 +83,8 @@ class FakeShell:
 
     def write(self, offset: int, value: int) -> None:
         assert not self.closed and 0 <= value < 1 << 32
+        if self.unplugged_in is not None and self.unplugged_in < 0:
+            raise ConnectionError("no route to host")
         segment, offset = offset >> 16, offset & 0xFFFF
         if segment < 2:
             self.dma[segment][offset] = value

@@ -189,6 +189,52 @@ def test_a_reset_that_does_not_help_loads_the_bitstream(
     assert np.array_equal(accelerator.infer(random_batch(1)), network(random_batch(1)))
 
 
+@pytest.mark.parametrize("reads", [0, 1, 4, 30])
+@pytest.mark.parametrize("fault", ["", "hang"])
+def test_a_board_that_goes_away(
+    accelerator: Accelerator, shell: FakeShell, reads: int, fault: str
+) -> None:
+    shell.fault, shell.unplugged_in = fault, reads
+    for _ in range(2):
+        with pytest.raises(HardwareError, match=r"does not answer \(ConnectionError: no route"):
+            accelerator.infer(random_batch(60))
+    accelerator.close()
+
+
+def test_reset_between_the_batches_of_a_stream(accelerator: Accelerator, shell: FakeShell) -> None:
+    outputs = accelerator.stream(random_batch(40))
+    next(outputs)
+    accelerator.reset()
+    with pytest.raises(HardwareError, match="the transfer was stopped by a reset"):
+        list(outputs)
+    assert np.array_equal(accelerator.infer(random_batch(9)), network(random_batch(9)))
+
+
+def test_ctrl_c_leaves_it_usable(accelerator: Accelerator, shell: FakeShell) -> None:
+    step, shell.fault = shell._step, "hang"
+
+    def interrupted() -> None:
+        shell._step = step
+        raise KeyboardInterrupt
+
+    shell._step = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        accelerator.infer(random_batch(3))
+    assert shell.resets == 1
+    assert np.array_equal(accelerator.infer(random_batch(9)), network(random_batch(9)))
+
+
+def test_the_folder_works_alone(folder: Path) -> None:
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    command = [sys.executable, str(folder / "driver.py"), "--selftest"]
+    done = subprocess.run(
+        command, cwd="/", env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "the package pynq is not installed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_slow_is_not_stalled(folder: Path, shell: FakeShell) -> None:
     shell.reads = 4000  # some time-outs long, and words move all the while
     step = shell._step
@@ -409,6 +455,7 @@ def test_through_pynq(folder: Path, shell: FakeShell, monkeypatch: pytest.Monkey
     ("blocks", "fails", "message"),
     [
         (BLOCKS[:2], None, "has the blocks idma0, odma0; expected also lepton0"),
+        (BLOCKS, OSError(2, "No such file"), r"pynq could not load .*design\.bit"),
         (BLOCKS, PermissionError(13, "Permission denied"), "no permission to load a bitstream"),
     ],
 )
