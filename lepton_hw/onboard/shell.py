@@ -104,10 +104,6 @@ class Shell:
         """Whether neither engine runs."""
         return not self.read(LEPTON + _STATUS) & 3
 
-    def status(self) -> int:
-        """The handshakes now; see docs/shell.md."""
-        return int(self.read(LEPTON + _STATUS))
-
     def errors(self) -> list[str]:
         """What went wrong since the last call, in words; clears the register."""
         bits = self.read(LEPTON + _ERROR)
@@ -153,16 +149,19 @@ def geometry(input_packing: Any, output_packing: Any) -> dict[int, int]:
     }
 
 
-def diagnosis(before: Counters, now: Counters, status: int) -> str:
-    """Which side stalls: two moments without a done batch between them, and the handshakes."""
-    if now.cycles == before.cycles:
+def diagnosis(before: Counters, now: Counters) -> str:
+    """Which side stalls, from two moments between which nothing moved.
+
+    A side counts when it waited for more than a tenth of the time: an accelerator need not be
+    ready in every cycle.
+    """
+    tenth = (now.cycles - before.cycles) / 10
+    if not tenth:
         return "the design's clock stands still"
-    if status >> 6 & 1 and not status >> 7 & 1:
+    if now.stalled_out - before.stalled_out > tenth:
         return "output side: the accelerator offers data that odma0 or memory does not take"
-    if status >> 4 & 1 and not status >> 5 & 1:
+    if now.stalled_in - before.stalled_in > tenth:
+        return "input side: idma0 runs and memory gives no data"
+    if now.back_pressure - before.back_pressure > tenth:
         return "accelerator: it neither takes the input that is there nor gives output"
-    if status >> 5 & 1 and not status >> 4 & 1:
-        if status & 1:
-            return "input side: idma0 runs and memory gives no data"
-        return "accelerator: it has taken all input and gives no output"
-    return "accelerator: neither side of it is ready"
+    return "accelerator: it has taken all input and gives no output"

@@ -241,7 +241,7 @@ class Transfers:
         moved = ("read_beats", "write_beats", "frames_in", "frames_done")
         if any(getattr(seen, name) != getattr(last, name) for name in moved):
             return
-        why = "; ".join([diagnosis(last, seen, self._shell.status()), *self._shell.errors()])
+        why = "; ".join([diagnosis(last, seen), *self._shell.errors()])
         raise Stalled(
             f"nothing moved for {self.timeout:g} s ({why})",
             f"{frames} frames to pass",

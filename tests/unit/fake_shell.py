@@ -72,9 +72,7 @@ class FakeShell:
         if offset == 0x08:
             return int(self.fault == "dead")
         if offset == 0x0C:
-            shakes = {"no input": 0x20, "not taken": 0x40, "hang": 0x10, "silent": 0x20}
-            running = {"no input": 3, "silent": 2}.get(self.fault, 3)
-            return (running if self.left is not None else 0) | shakes.get(self.fault, 0)
+            return 3 if self.left is not None else 0
         if offset in (0x10, 0x14):
             return self.errors if offset == 0x10 else self.at
         if 0x80 <= offset < 0xD0:
@@ -113,6 +111,9 @@ class FakeShell:
     def _step(self) -> None:
         if self.fault != "clock":
             self.live[0] += 100
+            waits = {"no input": 2, "not taken": 3, "hang": 9}
+            if self.left is not None and self.fault in waits:
+                self.live[waits[self.fault]] += 75
         if self.left is None or self.fault in ("no input", "not taken", "hang", "silent", "clock",
                                                "dead"):  # fmt: skip
             return
