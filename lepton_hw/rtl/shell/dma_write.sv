@@ -42,6 +42,7 @@ module dma_write #(
 );
 
     localparam int unsigned MAX_OPEN = 8;  // bursts that memory has not answered
+    localparam int unsigned BEAT_BITS = $clog2(IN_BYTES + 1);
     localparam int unsigned INDEX_BITS = $clog2(MAX_BURST);
     localparam int unsigned ROOM_BITS = $clog2(DEPTH) + 1;
     typedef logic [ADDRESS_BITS-4:0] word_t;  // the address of a word
@@ -69,7 +70,7 @@ module dma_write #(
         .OUT_BYTES(8)
     ) gearbox (
         .clk, .rst,
-        .in_data, .in_bytes($clog2(IN_BYTES + 1)'(IN_BYTES)),
+        .in_data, .in_bytes(BEAT_BITS'(IN_BYTES)),
         .in_last(missing == bytes_t'(IN_BYTES)), .in_valid(in_valid && wanted),
         .in_ready(beat_ready),
         .out_data(word), .out_bytes(), .out_last(), .out_valid(word_valid), .out_ready(word_ready)
