@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Codes = NDArray[Any]
-#: Frames of one transfer.
-BATCH = 64
+#: Frames of one transfer, unless said otherwise: as many as fit a buffer of so many bytes. Between
+#: two transfers the accelerator runs empty, so few frames cost throughput.
+BUFFER_BYTES, BATCH_MOST = 1 << 20, 1024
 
 
 class Profile(NamedTuple):
@@ -59,7 +60,8 @@ class Accelerator:
 
     Args:
         bitfile: path of ``design.bit``.
-        batch: frames of one transfer; two such pairs of buffers are allocated when needed.
+        batch: most frames of one transfer; two pairs of buffers for so many are allocated when
+            needed. By default as many as fit a megabyte, at most 1,024.
         timeout: seconds without any movement after which a transfer has stalled.
         transport: where the registers are (`transport`); None opens the board by pynq.
         device: pynq's device, None for the active one.
@@ -71,14 +73,14 @@ class Accelerator:
     def __init__(
         self,
         bitfile: Any,
-        batch: int = BATCH,
+        batch: int | None = None,
         timeout: float = 5.0,
         transport: Any = None,
         device: Any = None,
         download: bool = True,
     ) -> None:
         path = Path(bitfile)
-        if batch < 1:
+        if batch is not None and batch < 1:
             raise InputError(f"batch = {batch}", "at least 1", "pass a larger one")
         self.manifest = read_manifest(path.with_suffix(".json"))
         check_files(self.manifest, path)
@@ -86,16 +88,19 @@ class Accelerator:
             if device is None:
                 check_board(self.manifest.board_names, self.manifest.board)
             transport = PynqTransport(path, self.manifest.clock_mhz, device, download)
-        self.batch, self.timeout = batch, timeout
         self._transport, self._shell = transport, Shell(transport)
         self._in, self._out = self.manifest.input.packing, self.manifest.output.packing
+        fits = BUFFER_BYTES // max(self._in.frame_bytes, self._out.frame_bytes)
+        self.batch, self.timeout = batch or max(1, min(BATCH_MOST, fits)), timeout
         self._shell.check(
             geometry(self._in, self._out), self.manifest.digest, self.manifest.shell_major
         )
         if not self._shell.idle():
             self._shell.reset()  # the one before left a transfer behind
         self._shell.errors()
-        self._transfers = Transfers(transport, self._shell, (self._in, self._out), batch, timeout)
+        self._transfers = Transfers(
+            transport, self._shell, (self._in, self._out), self.batch, timeout
+        )
 
     def infer(self, images: Any) -> Codes:
         """Codes of one image (*shape) or a batch (N, *shape) → output codes of the same kind.
@@ -116,13 +121,15 @@ class Accelerator:
                 outputs[at : at + len(part)] = part
         return outputs[0] if single else outputs
 
-    def stream(self, images: Iterable[Any]) -> Iterator[Codes]:
+    def stream(self, images: Iterable[Any], batch: int | None = None) -> Iterator[Codes]:
         """One output for each item of any iterable, in order; items as for `infer`.
 
-        While the hardware works on a batch, the next one is taken from the iterable and packed.
-        At most two batches of items are held, however long the iterable is.
+        While the hardware works on a transfer, the next one is taken from the iterable and packed.
+        A transfer starts when `batch` frames are there: fewer for a slow source, such as a camera.
+        At most two batches of frames are held, however long the iterable is.
         """
-        return regroup(images, self._in.shape, self._checked, self._transfers.pipeline, self.batch)
+        most = self.batch if batch is None else max(1, min(batch, self.batch))
+        return regroup(images, self._in.shape, self._checked, self._transfers.pipeline, most)
 
     def classify(self, image: Any) -> steps.Classified:
         """An image file, or an array of pixels → label and scores, as the input contract says."""

@@ -274,6 +274,27 @@ def test_a_stream_is_lazy_and_bounded(accelerator: Accelerator, shell: FakeShell
     assert np.array_equal(accelerator.infer(same), network(same[None])[0])
 
 
+def test_a_stream_of_single_frames_waits_for_none(
+    accelerator: Accelerator, shell: FakeShell
+) -> None:
+    taken = []
+    frames = random_batch(9)
+    outputs = accelerator.stream((taken.append(frame), frame)[1] for frame in frames)
+    next(outputs)
+    assert len(taken) == 9  # by default as many as a transfer takes, and the next ones
+    taken.clear()
+    outputs = accelerator.stream(((taken.append(frame), frame)[1] for frame in frames), batch=1)
+    assert np.array_equal(next(outputs), network(frames[:1])[0])
+    assert len(taken) == 2
+    assert np.array_equal(list(outputs), network(frames[1:]))
+
+
+def test_the_batch_follows_the_size_of_a_frame(folder: Path, shell: FakeShell) -> None:
+    assert Accelerator(folder / "design.bit", transport=shell).batch == 1024
+    with pytest.raises(InputError, match="batch = 0; expected at least 1"):
+        Accelerator(folder / "design.bit", batch=0, transport=shell)
+
+
 def test_inference_inside_a_stream(accelerator: Accelerator) -> None:
     frames, other = random_batch(30), random_batch(3, seed=8)
     for frame, found in zip(frames, accelerator.stream(frames), strict=True):
