@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Codes = NDArray[Any]
-#: Polls between two looks at the clock.
-_POLLS = 64
+#: Polls between two looks at the clock, and the fewest in a time-out: where time passes with the
+#: polls only (a simulation), a machine that slept has not given the design its time.
+_POLLS, _LEAST_POLLS = 64, 1024
 
 
 class Slot:
@@ -216,19 +217,18 @@ class Transfers:
         """Polls until the output is complete; raises `Stalled` or `HardwareError`."""
         shell = self._shell
         done = shell.done
-        deadline, last = 0.0, None
-        polls = 0
+        deadline, last, polls = 0.0, None, 0
         while not done():
             polls += 1
             if polls % _POLLS:
                 continue
             now = time.monotonic()
             if last is None:
-                deadline, last = now + self.timeout, shell.counters()
-            elif now >= deadline:
+                deadline, last, polls = now + self.timeout, shell.counters(), 0
+            elif now >= deadline and polls >= _LEAST_POLLS:
                 seen = shell.counters()
                 self._require_movement(last, seen, frames)
-                deadline, last = now + self.timeout, seen
+                deadline, last, polls = now + self.timeout, seen, 0
         errors = shell.errors()
         if errors:
             raise HardwareError(
