@@ -123,7 +123,7 @@ def test_a_window_folded_otherwise_is_refused(tmp_path: Path) -> None:
         **case.attributes,
     )  # fmt: skip
     with finn_world(tmp_path / "finn", tmp_path / "log"):
-        values = {"x": ((1, 4, 4, 6), "UINT3")}, {"y": case.outputs[0]}
+        values = {"x": ((1, 4, 4, 6), "UINT3")}, {"y": ((1, 2, 2, 6), "INT32")}
         model = node_model([window, node], *values, {"w": case.constants[0]})
         with pytest.raises(StageError, match="vvau has PE 2 and its window swg has SIMD 3"):
             getCustomOp(model.graph.node[1]).kernel(model)
