@@ -207,7 +207,9 @@ def oversized(bench: Bench) -> None:
     frame = width * shape.beats
     address = BASE + 8 * bench.pick(0, MEMORY // 8 - 1)
     least = (SPACE - address) // frame + 1
-    frames = [least, bench.pick(least, SPACE - 1), SPACE - 1][bench.pick(0, 2)]
+    turns = bench.pick(1, max(1, (SPACE - 1) * frame // (2 * SPACE) - 1))
+    small = 2 * SPACE * turns // frame + 1  # the lower 33 bits of whose bytes are a few
+    frames = [least, bench.pick(least, SPACE - 1), SPACE - 1, small][bench.pick(0, 3)]
     if bench.pick(0, 3) == 0:
         address, frames = address + SPACE * bench.pick(1, 5), 1
     bench.refused(engine, address, frames, 4)
@@ -257,9 +259,14 @@ def reset_in_burst(bench: Bench) -> None:
     bench.sim.step(bench.pick(0, 2 * bench.shape.beats * batch.frames))
     bench.sim.write(RESET, 1)
     begun = bench.sim.cycle
+    bench.sim.traffic()
+    starts = bench.pick(0, 1) == 1
     while bench.sim.read(RESET) & 1:
-        bench.sim.write(_engine(bench) + CONTROL, 1)  # ignored, or harmless: see below
+        if starts:
+            bench.sim.write(_engine(bench) + CONTROL, 1)  # ignored, or harmless: see below
         assert bench.sim.cycle - begun < PATIENCE, "the soft reset hangs"
+    if not starts:
+        assert bench.sim.traffic().bursts <= 2, "only requests that were shown already"
     bench.sim.write(RESET, 1)  # a start that came right after the reset, too
     while bench.sim.read(RESET) & 1:
         assert bench.sim.cycle - begun < PATIENCE, "the second soft reset hangs"
