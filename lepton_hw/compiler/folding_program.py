@@ -51,7 +51,7 @@ def pick(problem: Problem, cycles: int, bounded: bool) -> list[Option] | None:
         constraints=constraints,
         integrality=columns.integral,
         bounds=Bounds(0, 1),
-        options={"mip_rel_gap": 1e-3, "time_limit": SECONDS},
+        options={"mip_rel_gap": 1e-5, "time_limit": SECONDS},
     )
     if answer.x is None:
         return None
