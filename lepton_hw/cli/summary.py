@@ -41,9 +41,9 @@ def _compiled(compiled: Compiled, board: Board) -> list[Row]:
     have = board.resources
     return [
         ("slowest layer, FINN's estimate", f"{compiled.bottleneck}, {compiled.cycles:,} cycles"),
-        ("LUT, FINN's estimate", f"{compiled.lut:,} of {have.lut:,}"),
-        ("BRAM36, FINN's estimate", f"{compiled.bram36:,} of {have.bram36:,}"),
-        ("DSP, FINN's estimate", f"{compiled.dsp:,} of {have.dsp:,}"),
+        ("LUT, estimate", f"{compiled.lut:,} of {have.lut:,}"),
+        ("BRAM36, estimate", f"{compiled.bram36:,} of {have.bram36:,}"),
+        ("DSP, estimate", f"{compiled.dsp:,} of {have.dsp:,}"),
         *_fifos(compiled),
     ]
 

@@ -1,4 +1,4 @@
-"""Whether a design fits a board by FINN's estimates, and if not, which folding would.
+"""Whether a design fits a board by estimate, and if not, which folding would.
 
 Estimates only; the truth comes from synthesis.
 """
@@ -12,7 +12,7 @@ from lepton_hw.errors import StageError
 
 
 class Estimate(Protocol):
-    """FINN's estimate for one kernel, in whole LUT, 18-kbit BRAM, URAM and DSP."""
+    """The estimate for one kernel, in whole LUT, 18-kbit BRAM, URAM and DSP."""
 
     @property
     def lut(self) -> int: ...
@@ -26,7 +26,7 @@ class Estimate(Protocol):
 
 @dataclass(frozen=True)
 class Use:
-    """LUT, 36-kbit BRAM, URAM and DSP that a design needs, by FINN's estimates."""
+    """LUT, 36-kbit BRAM, URAM and DSP that a design needs, by estimate."""
 
     lut: int
     bram36: int
@@ -71,9 +71,9 @@ def require_fit(use: Use, board: Board, fitting_fps: Callable[[], int | None]) -
     fps = fitting_fps()
     remedy = "choose a larger board or a smaller network, since no folding fits"
     if fps is not None:
-        remedy = f"lower compile.target_fps to {fps}, which fits by FINN's estimate"
+        remedy = f"lower compile.target_fps to {fps}, which fits by estimate"
     raise StageError(
-        f"the design needs {demand:,} {resource.upper()} by FINN's estimate, "
+        f"the design needs {demand:,} {resource.upper()} by estimate, "
         f"{demand - supply:,} more than the {board.title} has",
         f"at most {supply:,}",
         remedy,

@@ -7,15 +7,11 @@ Yosys). It chooses nothing.
 import math
 from typing import Any
 
-from lepton_hw.compiler.kernels import dot_formats as formats
-
 #: The order of every tuple of costs: LUTs, 18-kbit block RAMs, URAMs, DSPs.
 RESOURCES = ("lut", "bram18", "uram", "dsp")
 Cost = tuple[float, float, float, float]
 #: LUTs of a shallow FIFO besides one a bit.
 FIFO_LUT = 20
-#: Words up to which Yosys builds a read-only memory with one LUT a bit.
-ROM_WORDS = 32
 #: Bits of the multiplier's port that takes packed weights (AMD UG479, UG579).
 MULTIPLIER_BITS = {"DSP48E1": 25, "DSP48E2": 27}
 
@@ -27,12 +23,9 @@ def layer_cost(op: Any, part: str) -> Cost:
     uram, dsp = float(op.uram_estimation(part)), float(op.dsp_estimation(part))
     if op.onnx_node.op_type.startswith("StreamingDataWidthConverter"):
         lut = converter_luts(op.get_instream_width(), op.get_outstream_width())
-    elif _is_matrix(op):
-        if op.get_nodeattr("resType") == "lut":
-            lut += _rom_excess(op, bram + uram)
-        else:
-            lut, dsp = _dsp_unit(op, part, lut, dsp)
-            lut += _decoupled_luts(op)
+    elif _is_matrix(op) and op.get_nodeattr("resType") != "lut":
+        lut, dsp = _dsp_unit(op, part, lut, dsp)
+        lut += _decoupled_luts(op)
     return (lut, bram, uram, dsp)
 
 
@@ -65,20 +58,6 @@ def _is_matrix(op: Any) -> bool:
 def _memory_bits(op: Any) -> int:
     lanes = op.get_nodeattr("PE") * op.get_nodeattr("SIMD")
     return int(lanes * op.get_input_datatype(1).bitwidth())
-
-
-def _rom_excess(op: Any, blocks: float) -> float:
-    """LUTs of weights in LUTs beyond our kernel's estimate, which counts 64 bits in each.
-
-    Yosys needs one LUT a bit up to 32 words and depth / 16 beyond.
-    """
-    if blocks or op.get_nodeattr("mem_mode") != "internal_embedded":
-        return 0.0
-    words, width = int(op.calc_wmem()), _memory_bits(op)
-    if words == 1:
-        return 0.0
-    built = width * max(1.0, words / 16 if words > ROM_WORDS else 1.0)
-    return max(0.0, built - formats.memory_luts(words, width))
 
 
 def _dsp_unit(op: Any, part: str, lut: float, dsp: float) -> tuple[float, float]:

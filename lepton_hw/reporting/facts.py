@@ -35,7 +35,7 @@ class Counters(BaseModel):
 @dataclass(frozen=True)
 class LayerFacts:
     """One compute layer. `cycles_rtl` is measured, per frame; `cycles` and what follows are
-    FINN's estimates. `bram36` counts halves, for a BRAM of 18 kbit is half of one.
+    estimates. `bram36` counts halves, for a BRAM of 18 kbit is half of one.
     """
 
     name: str
@@ -56,7 +56,7 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class Use:
-    """How much of a resource the design needs by FINN's estimate, and how much the part has."""
+    """How much of a resource the design needs by estimate, and how much the part has."""
 
     name: str
     used: int
@@ -158,7 +158,7 @@ class Facts:
 
     @property
     def fits(self) -> bool:
-        """Whether no resource is over its limit, by FINN's estimate."""
+        """Whether no resource is over its limit, by estimate."""
         return self.fullest.share <= 1
 
     @property

@@ -127,7 +127,7 @@ def cycles(facts: Facts) -> str:
 
 
 def resources(uses: Sequence[Use]) -> str:
-    """Share of the part's resources, with the limit; FINN's estimate."""
+    """Share of the part's resources, with the limit; an estimate."""
     shares = [100 * min(use.share, 1e3) for use in uses]
     with styled():
         figure, axes = _figure(WIDTH, 0.9 + 0.42 * len(uses))
@@ -143,7 +143,7 @@ def resources(uses: Sequence[Use]) -> str:
                 ha="right" if inside else "left", va="center", color=PAPER if inside else INK,
             )  # fmt: skip
         _bars(axes, [use.name for use in uses])
-        axes.set(xlim=(0, 1.06 * wide), xlabel="% of the part, FINN's estimate (dashed: limit)")
+        axes.set(xlim=(0, 1.06 * wide), xlabel="% of the part, estimate (dashed: limit)")
         return to_svg(figure, "resources", "Resource use against the limits of the part")
 
 

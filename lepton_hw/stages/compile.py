@@ -40,7 +40,7 @@ class Layer(BaseModel):
 
 
 class Compiled(Artifact):
-    """`contract` with the output as the hardware gives it; totals of FINN's estimates.
+    """`contract` with the output as the hardware gives it; totals of the estimates.
 
     `cycles` is FINN's estimate for the slowest layer, `bottleneck` its name, `latency_cycles`
     FINN's estimate of the longest path. `interval` is the distance of frames in cycles that the

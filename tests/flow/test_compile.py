@@ -85,7 +85,7 @@ def test_a_board_too_small(built: Built, tmp_path: Path, resource: str, share: f
     with pytest.raises(StageError) as error:
         compiled(model, tmp_path / "small", board, target_fps=90_000)
     found = re.match(
-        rf"the design needs ([\d,]+) {resource.upper()} by FINN's estimate, "
+        rf"the design needs ([\d,]+) {resource.upper()} by estimate, "
         rf"([\d,]+) more than the TUL PYNQ-Z2 has",
         error.value.found,
     )
