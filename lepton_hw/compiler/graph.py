@@ -27,8 +27,9 @@ class Kernel(_Frozen):
     """One generated module. `files` are its own, `library` those it shares with others.
 
     `parameters` counts weights and thresholds. `cycles` is FINN's estimate; `lut`, `bram18`, `uram`
-    and `dsp` are FINN's and what it leaves out (`compiler.folding_costs`). `attributes` holds PE, SIMD and the like. `weights` is the module that
-    streams weights into the pin ``in1_V`` of an MVAU, empty where there is none.
+    and `dsp` are FINN's and what it leaves out (`compiler.folding_costs`). `attributes` holds PE,
+    SIMD and the like. `weights` is the module that streams weights into the pin ``in1_V`` of an
+    MVAU, empty where there is none.
     """
 
     name: str
