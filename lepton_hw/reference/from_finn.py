@@ -104,7 +104,18 @@ def _matrix(reader: FinnReader, node: Any, a: Attributes) -> None:
     elif a["inputDataType"] == a["weightDataType"] == "BIPOLAR":
         # Equal signs: (x w + 1) / 2
         offset, shift = offset + count, 1
-    _product(reader, node, a, ir.MatMul(weights, offset, shift))
+    _product(reader, node, a, ir.MatMul(weights, offset, shift), _vectors(reader, node, count))
+
+
+def _vectors(reader: FinnReader, node: Any, length: int) -> str:
+    """The input as vectors of that length: behind the last window, one takes the whole image."""
+    name = str(node.input[0])
+    shape = reader.shape(name)
+    if shape[-1] == length:
+        return name
+    count = prod(shape) // length
+    whole = (length,) if count == 1 else (count, length)
+    return reader.builder.add(node.name, ir.Reshape(whole), [name])
 
 
 def _depthwise(reader: FinnReader, node: Any, a: Attributes) -> None:
@@ -118,15 +129,15 @@ def _depthwise(reader: FinnReader, node: Any, a: Attributes) -> None:
         reader.window_group(node, channels),
         int(bipolar),
     )
-    _product(reader, node, a, op)
+    _product(reader, node, a, op, node.input[0])
 
 
-def _product(reader: FinnReader, node: Any, a: Attributes, op: Op) -> None:
+def _product(reader: FinnReader, node: Any, a: Attributes, op: Op, name: str) -> None:
     """The product, with the thresholds that older graphs keep in the same layer."""
     if a.get("noActivation", 0):
-        reader.add(node, op)
+        reader.add(node, op, name)
         return
-    sums = reader.builder.add(node.name, op, [node.input[0]])
+    sums = reader.builder.add(node.name, op, [name])
     reader.add(node, _counting(reader.thresholds(node, 2), a), sums)
 
 

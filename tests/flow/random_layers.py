@@ -1,5 +1,6 @@
 """Random small graphs of FINN's hardware layers: any layers, bits and shapes, extreme values."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ class RandomGraph(GrowingGraph):
         super().__init__(draw)
         for _ in range(self.draw(st.integers(2, 7))):
             self.pick([
-                self.dense, self.convolution, self.depthwise, self.pool, self.threshold,
+                self.dense, self.flat, self.convolution, self.depthwise, self.pool, self.threshold,
                 self.threshold, self.padding, self.spread, self.crop, self.upsample,
                 self.constant_operation, self.branch, self.concat, self.split, self.sum_of_all,
                 self.stretch,
@@ -26,7 +27,7 @@ class RandomGraph(GrowingGraph):
             case 2:
                 self.lookup()
 
-    def matrix(self, source: State, inner: int) -> None:
+    def matrix(self, source: State, inner: int, vectors: tuple[int, ...] = ()) -> None:
         """A matrix unit on vectors of `inner`."""
         outputs = self.pick([1, 2, 3, 5, 8])
         made = self.weights((inner, outputs), 0)
@@ -36,7 +37,8 @@ class RandomGraph(GrowingGraph):
         xnor = source.kind == kind == "BINARY" and self.draw(st.booleans())
         if xnor or source.kind == kind == "BIPOLAR":
             low, high = 0, inner
-        sums = self.new((*source.shape[:2], outputs), low, high)
+        vectors = vectors or source.shape[:2]
+        sums = self.new((*vectors, outputs), low, high)
         own = self.draw(st.integers(0, 3)) == 0  # thresholds of its own, as older graphs have them
         steps, result = self.counted(sums) if own else ("", sums)
         self.add(
@@ -44,13 +46,17 @@ class RandomGraph(GrowingGraph):
             MW=inner, MH=outputs, PE=self.divisor(outputs), SIMD=self.divisor(inner),
             inputDataType=source.kind, weightDataType=kind, outputDataType=result.kind,
             noActivation=int(not own), ActVal=result.low if own and result.kind != "BIPOLAR" else 0,
-            binaryXnorMode=int(xnor), numInputVectors=[1, *source.shape[:2]], resType="lut",
+            binaryXnorMode=int(xnor), numInputVectors=[1, *vectors], resType="lut",
         )  # fmt: skip
         self.state = result
 
     def dense(self) -> None:
         """The same matrix for each pixel."""
         self.matrix(self.state, self.state.shape[2])
+
+    def flat(self) -> None:
+        """One vector of the whole image, as a dense layer behind the last window takes it."""
+        self.matrix(self.state, prod(self.state.shape), (1, 1))
 
     def window(self, depthwise: bool, rtl: bool | None, simd: int) -> tuple[State, tuple[int, int]]:
         """Windows of any kernel, stride and dilation that fit."""
