@@ -15,6 +15,8 @@ from tests.rtl.shell_cases import make
 
 runner = pytest.importorskip("cocotb_tools.runner")
 pytest.importorskip("cocotbext.axi")
+if pytest.importorskip("find_libpython").find_libpython() is None:
+    pytest.skip("cocotb needs Python's shared library", allow_module_level=True)
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (3, 5, 7)
