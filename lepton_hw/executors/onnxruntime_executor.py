@@ -1,6 +1,5 @@
 """ONNX Runtime on a CPU or GPU: what a user without an FPGA would run the same network on."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from lepton_hw.contract import InputContract
 from lepton_hw.errors import MissingTool, StageError
 from lepton_hw.executors.plain_onnx import plain
-from lepton_hw.executors.qonnx_executor import QonnxExecutor, Tensors
+from lepton_hw.executors.qonnx_executor import QonnxExecutor, Runner
 
 #: Device → ONNX Runtime's execution provider.
 PROVIDERS = {
@@ -46,14 +45,9 @@ class OnnxRuntimeExecutor(QonnxExecutor):
         self._sessions: dict[int, Any] = {}
         _require(device)
 
-    def _execute(self, frames: NDArray[np.float32]) -> Iterator[tuple[int, Tensors]]:
-        name = self.model.graph.output[0].name
-        whole = self._session(len(frames))
-        if whole is not None:
-            yield 0, {name: _outputs(whole, frames)}
-            return
-        for index, frame in enumerate(frames):
-            yield index, {name: _outputs(self._session(1), frame[None])}
+    def _runner(self, batch: int) -> Runner | None:
+        name, session = self.model.graph.output[0].name, self._session(batch)
+        return None if session is None else lambda frames: {name: _outputs(session, frames)}
 
     def _session(self, batch: int) -> Any:
         """None where the graph's shapes do not follow the batch."""

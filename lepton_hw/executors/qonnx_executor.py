@@ -16,6 +16,7 @@ from lepton_hw.executors.torch_executor import MAX_RESIDUAL
 BATCH = 64
 Tensors = dict[str, NDArray[np.float32]]
 Watch = Callable[[Tensors, int], None]
+Runner = Callable[[NDArray[np.float32]], Tensors]
 
 
 class QonnxExecutor(Executor):
@@ -68,12 +69,19 @@ class QonnxExecutor(Executor):
 
     def _execute(self, frames: NDArray[np.float32]) -> Iterator[tuple[int, Tensors]]:
         """All tensors of a batch; frame by frame where the graph cannot take a batch."""
-        model = self._model(len(frames))
-        if model is not None:
-            yield 0, _run(model, frames)
+        whole = self._runner(len(frames))
+        if whole is not None:
+            yield 0, whole(frames)
             return
+        one = self._runner(1)
+        assert one is not None  # the graph as it is
         for index, frame in enumerate(frames):
-            yield index, _run(self._model(1), frame[None])
+            yield index, one(frame[None])
+
+    def _runner(self, batch: int) -> Runner | None:
+        """What computes a batch of that size, or None where the graph cannot take it."""
+        model = self._model(batch)
+        return None if model is None else lambda frames: _run(model, frames)
 
     @property
     def model(self) -> Any:
