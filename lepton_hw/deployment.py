@@ -93,8 +93,8 @@ def write_deployment(
     """Writes the whole folder, in place of an older one, and returns it.
 
     `vectors` are input codes (N, *input shape) and the output codes that the hardware must give.
-    A ``.hwh`` or ``.xsa`` beside the bitstream, which pynq reads, is copied too. Raises
-    `InputError` where the bitstream is missing.
+    A ``.hwh`` or ``.xsa`` beside the bitstream, which pynq reads, is copied too, and so is the
+    ``.sim`` folder of the virtual board. Raises `InputError` where the bitstream is missing.
     """
     if not bitstream.is_file():
         raise InputError(
@@ -106,6 +106,9 @@ def write_deployment(
             beside = bitstream.with_suffix(suffix)
             if beside.is_file():
                 shutil.copyfile(beside, (new / BITSTREAM).with_suffix(suffix))
+        simulation = bitstream.with_suffix(".sim")
+        if simulation.is_dir():
+            shutil.copytree(simulation, (new / BITSTREAM).with_suffix(".sim"))
         (new / ONBOARD.name).mkdir()
         for source in sorted(ONBOARD.glob("*.py")):
             shutil.copyfile(source, new / ONBOARD.name / source.name)
