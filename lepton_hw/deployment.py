@@ -21,6 +21,8 @@ from lepton_hw.errors import InputError
 MANIFEST, BITSTREAM, VECTORS, DRIVER = "design.json", "design.bit", "vectors.npz", "driver.py"
 #: The format of ``design.json`` and the shell's major version that go with this driver.
 FORMAT, SHELL_MAJOR = 1, 1
+#: What pynq reads beside a bitstream.
+HANDOFFS = (".hwh", ".xsa", ".tcl", ".dtbo")
 ONBOARD = Path(__file__).resolve().parent / "onboard"
 _SCRIPT = '''"""Runs the design beside this file: python driver.py --help."""
 
@@ -102,7 +104,7 @@ def write_deployment(
         )
     with new_folder(folder) as new:
         shutil.copyfile(bitstream, new / BITSTREAM)
-        for suffix in (".hwh", ".xsa", ".tcl", ".dtbo"):
+        for suffix in HANDOFFS:
             beside = bitstream.with_suffix(suffix)
             if beside.is_file():
                 shutil.copyfile(beside, (new / BITSTREAM).with_suffix(suffix))

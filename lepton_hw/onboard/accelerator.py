@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple
 import numpy as np
 
 from . import images as steps
-from .errors import InputError
+from .errors import DriverError, InputError, lost
 from .manifest import check_files, read_manifest
 from .power import Rail, find_rails
 from .shell import Counters, Shell, geometry
@@ -92,15 +92,24 @@ class Accelerator:
         self._in, self._out = self.manifest.input.packing, self.manifest.output.packing
         fits = BUFFER_BYTES // max(self._in.frame_bytes, self._out.frame_bytes)
         self.batch, self.timeout = batch or max(1, min(BATCH_MOST, fits)), timeout
+        try:
+            self._meet()
+        except DriverError:
+            raise
+        except Exception as error:
+            raise lost(error) from error
+        self._transfers = Transfers(
+            transport, self._shell, (self._in, self._out), self.batch, timeout
+        )
+
+    def _meet(self) -> None:
+        """Sees whether the design is the one that is expected, and that it is idle."""
         self._shell.check(
             geometry(self._in, self._out), self.manifest.digest, self.manifest.shell_major
         )
         if not self._shell.idle():
             self._shell.reset()  # the one before left a transfer behind
         self._shell.errors()
-        self._transfers = Transfers(
-            transport, self._shell, (self._in, self._out), self.batch, timeout
-        )
 
     def infer(self, images: Any) -> Codes:
         """Codes of one image (*shape) or a batch (N, *shape) → output codes of the same kind.

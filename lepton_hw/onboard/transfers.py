@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Iterator
 
 import numpy as np
 
-from .errors import HardwareError, InputError, Stalled
+from .errors import HardwareError, InputError, Stalled, lost
 from .packing import Packing
 from .shell import Counters, Shell, diagnosis
 
@@ -44,7 +44,9 @@ class Slot:
         """Gives the memory back, where the transport can."""
         for buffer in (self.source, self.target):
             if hasattr(buffer, "freebuffer"):
-                buffer.freebuffer()
+                # A board that is gone, or that another client took over, has it back already.
+                with contextlib.suppress(Exception):
+                    buffer.freebuffer()
 
 
 class Transfers:
@@ -187,7 +189,7 @@ class Transfers:
             self._shell.start(slot.at[0], slot.at[1], slot.frames)
         except Exception as error:
             self._running = None
-            raise _lost(error) from error
+            raise lost(error) from error
 
     def _complete(self, slot: Slot) -> None:
         """Waits for the slot's transfer, unless somebody did; raises what went wrong with it."""
@@ -201,7 +203,7 @@ class Transfers:
                     slot.failure = failure
                     self._reset()
                 except Exception as error:
-                    slot.failure = _lost(error)
+                    slot.failure = lost(error)
                 except BaseException:
                     # Ctrl-C: nothing may write to the buffers later.
                     slot.failure = HardwareError(
@@ -255,13 +257,4 @@ class Transfers:
             # The bitstream itself is the last way out.
             self._transport.reload()
         except Exception as error:
-            raise _lost(error) from error
-
-
-def _lost(error: Exception) -> HardwareError:
-    """What a transport raises by itself: a cable, a network, a server, a simulation that ended."""
-    return HardwareError(
-        f"the board does not answer ({type(error).__name__}: {error})",
-        "every register to answer",
-        "connect or start it again, then make a new Accelerator",
-    )
+            raise lost(error) from error

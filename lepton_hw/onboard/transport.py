@@ -8,6 +8,7 @@ A transport is any object with ``read(offset)``, ``write(offset, value)``, ``all
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -37,20 +38,22 @@ class PynqTransport:
                 "the package pynq is not installed", "a PYNQ image", "run this on the board"
             ) from None
         self._pynq, self._device = pynq, device
-        active = device or pynq.Device.active_device
+        active = device or _active_device(pynq)
         if type(active).__name__ == "EmbeddedDevice":  # the board under our feet: there is one
             claim(Path(tempfile.gettempdir()) / "lepton_hw.lock")
         try:
-            self._overlay = pynq.Overlay(str(bitfile), download=download, device=device)
+            remote = active.has_capability("REMOTE")
+            self._overlay = _overlay(pynq, bitfile, device, download, remote)
         except PermissionError as error:
             raise DesignError(
                 f"no permission to load a bitstream ({error.strerror})",
                 "the rights of root",
                 "run it with sudo -E, or from the board's Jupyter",
             ) from None
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # pynq, its metadata's parser and gRPC raise all kinds
+            reason = str(error).strip().rstrip(".") or type(error).__name__
             raise DesignError(
-                f"pynq could not load {bitfile} ({error})",
+                f"pynq could not load {bitfile} ({reason})",
                 "a bitstream with its description (.hwh) beside it, and a board",
                 "deploy the design again, all files together",
             ) from error
@@ -69,7 +72,8 @@ class PynqTransport:
 
     def read(self, offset: int) -> int:
         """One register; the segment is in the bits from 16 on."""
-        return int(self._reads[offset >> 16](offset & 0xFFFF))
+        # Over the network pynq 3.1 gives the upper half of all values as negative numbers.
+        return int(self._reads[offset >> 16](offset & 0xFFFF)) & 0xFFFFFFFF
 
     def write(self, offset: int, value: int) -> None:
         """One register."""
@@ -113,6 +117,28 @@ class PynqTransport:
                 "start the board again, or build the design for a faster clock",
             )
         return found
+
+
+def _active_device(pynq: Any) -> Any:
+    try:
+        return pynq.Device.active_device
+    except Exception as error:
+        raise DesignError(
+            f"pynq finds no board ({error})",
+            "a board, here or at PYNQ_REMOTE_DEVICES",
+            "run this on the board, or see whether the board at that address runs",
+        ) from None
+
+
+def _overlay(pynq: Any, bitfile: Path, device: Any, download: bool, remote: bool) -> Any:
+    overlay = pynq.Overlay(str(bitfile), download=download and not remote, device=device)
+    if remote and download:
+        # Over the network pynq keeps a file of the same name that is there already, though it may
+        # be another design; so the name says which one it is.
+        content = hashlib.sha256(bitfile.read_bytes()).hexdigest()
+        overlay.binfile_name = f"lepton_{content[:16]}.bin"
+        overlay.download()
+    return overlay
 
 
 #: What this process holds; the kernel lets go of it when the process ends, however that is.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lepton_hw.errors import MissingTool
-from lepton_hw.tools import verilator
+from lepton_hw.tools import board_env, verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds that a program has to tell its version; Vivado starts slowly.
@@ -134,8 +134,7 @@ def _optional() -> list[Finding]:
               "install Docker or Podman", _program("docker", "podman")),
         _cuda(),
         _tool("pynq", "driving a board, or a virtual one",
-              "install it in an environment of its own (it wants numpy below 2)",
-              _installed("pynq")),
+              "run 'make board-env' (it wants numpy below 2)", board_env.version()),
     ]  # fmt: skip
 
 

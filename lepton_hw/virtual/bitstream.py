@@ -31,7 +31,7 @@ class Model(NamedTuple):
     folder: Path
     digest: str
     part: str
-    title: str
+    board: str
     max_burst: int
     segments: tuple[Segment, ...]
 
@@ -102,7 +102,7 @@ def read_model(folder: Path, digest: str) -> Model:
             folder=folder,
             digest=str(values["digest"]),
             part=str(values["part"]),
-            title=str(values["board"]),
+            board=str(values["board"]),
             max_burst=int(values["max_burst"]),
             segments=tuple(
                 Segment(str(name), int(offset), int(size))
@@ -119,6 +119,16 @@ def read_model(folder: Path, digest: str) -> Model:
             f"the simulation was built for {values['machine']}", platform.machine(), AGAIN
         )
     return model
+
+
+def board_of(folder: Path) -> str:
+    """The name of the board that a simulation is for, before anything is checked."""
+    try:
+        return str(json.loads((folder / MODEL).read_text())["board"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BoardError(
+            f"there is no simulation {folder} ({error})", f"a folder with {MODEL}", AGAIN
+        ) from None
 
 
 def _check_files(folder: Path, files: dict[str, str]) -> None:

@@ -19,16 +19,21 @@ from lepton_hw.virtual.errors import BoardError, BusError
 from lepton_hw.virtual.heap import Block, Heap
 
 MEMORY_BASE, MEMORY_BYTES = 0x1000_0000, 256 << 20
-#: Cycles of the fabric that pass on the way of one register access, beside the transfer itself:
-#: an uncached access of the processor takes some 0.1 to 0.2 µs, at 100 MHz.
-ACCESS_CYCLES = 10
+#: Cycles of the fabric from one register access to the next, beside the transfers themselves: a
+#: processor that runs Python takes a microsecond at the very least, which are 100 at 100 MHz.
+ACCESS_CYCLES = 100
+#: The same over a network, where an access takes at least some 10 µs.
+REMOTE_CYCLES = 1000
 
 
 class VirtualBoard:
-    """A board of some identity, without a bitstream at first; threads may share it."""
+    """A board of some identity, without a bitstream at first; threads may share it.
 
-    def __init__(self, identity: Identity) -> None:
-        self.identity = identity
+    `access_cycles` pass before each access to the fabric.
+    """
+
+    def __init__(self, identity: Identity, access_cycles: int = ACCESS_CYCLES) -> None:
+        self.identity, self.access_cycles = identity, access_cycles
         self.processor = processor_of(identity.part)
         self.memory: NDArray[np.uint8] = np.zeros(MEMORY_BYTES, np.uint8)
         self.model: bitstream.Model | None = None
@@ -60,7 +65,7 @@ class VirtualBoard:
         model = bitstream.read_model(folder, model_digest)
         if model.part != self.identity.part:
             raise BoardError(
-                f"a bitstream for the part {model.part} ({model.title})",
+                f"a bitstream for the part {model.part} ({model.board})",
                 f"{self.identity.part} ({self.identity.title})",
                 "build it for this board, or set LEPTON_VIRTUAL_BOARD to the other board's name",
             )
@@ -111,7 +116,7 @@ class VirtualBoard:
             if address in self._registers:
                 return self._registers[address]
             offset, fabric = self._offset(address), self.fabric
-            fabric.step(ACCESS_CYCLES)
+            fabric.step(self.access_cycles)
             return fabric.read(offset)
 
     def write(self, address: int, value: int) -> None:
@@ -122,7 +127,7 @@ class VirtualBoard:
                 self._registers[address] = value & 0xFFFF_FFFF
                 return
             offset, fabric = self._offset(address), self.fabric
-            fabric.step(ACCESS_CYCLES)
+            fabric.step(self.access_cycles)
             fabric.write(offset, value)
 
     def allocate(self, size: int) -> Block:

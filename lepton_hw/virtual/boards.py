@@ -12,7 +12,6 @@ from lepton_hw.virtual.errors import BoardError
 
 BOARDS = Path(__file__).resolve().parents[2] / "boards"
 VARIABLE = "LEPTON_VIRTUAL_BOARD"
-DEFAULT = "pynq_z2"
 
 
 class Identity(NamedTuple):
@@ -24,15 +23,19 @@ class Identity(NamedTuple):
     pynq_name: str
 
 
-def identity(name: str | None = None) -> Identity:
-    """The board of that name, by default of the variable LEPTON_VIRTUAL_BOARD, else a PYNQ-Z2."""
-    wanted = name or os.environ.get(VARIABLE) or DEFAULT
+def wanted() -> str:
+    """The board that the variable LEPTON_VIRTUAL_BOARD names; empty: that of the bitstream."""
+    return os.environ.get(VARIABLE, "")
+
+
+def identity(name: str) -> Identity:
+    """The board of that name."""
     known = sorted(path.stem for path in BOARDS.glob("*.toml"))
-    if wanted not in known:
+    if name not in known:
         raise BoardError(
-            f"the virtual board is to be '{wanted}'",
+            f"the virtual board is to be '{name}'",
             f"one of {', '.join(known)}",
-            f"set {VARIABLE} to one of these",
+            f"set {VARIABLE} to one of these, or leave it out",
         )
-    values = tomllib.loads((BOARDS / f"{wanted}.toml").read_text())
+    values = tomllib.loads((BOARDS / f"{name}.toml").read_text())
     return Identity(values["name"], values["title"], values["part"], values["finn_board"])

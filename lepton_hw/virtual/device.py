@@ -13,14 +13,14 @@ from pynq.pl_server.device import Device  # isort: skip – may still be half im
 
 from lepton_hw.virtual import bitstream
 from lepton_hw.virtual.board import VirtualBoard
-from lepton_hw.virtual.boards import identity
+from lepton_hw.virtual.boards import VARIABLE, identity, wanted
 from lepton_hw.virtual.errors import BoardError
 from lepton_hw.virtual.heap import Block
 from lepton_hw.virtual.window import RegisterWindow
 
 
 class VirtualDevice(Device):  # type: ignore[misc]
-    """One virtual board; `board` is behind it."""
+    """The board that LEPTON_VIRTUAL_BOARD names, else that of the first overlay."""
 
     _probe_priority_ = 1000  # a board that is there, here or over the network, comes first
 
@@ -30,12 +30,36 @@ class VirtualDevice(Device):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__("virtual0")
-        self.board = VirtualBoard(identity())
-        self.name = self.board.identity.pynq_name
-        self.arch = self.board.processor.arch
+        self._board: VirtualBoard | None = None
+        if wanted():
+            self._be(wanted())
         self.capabilities = {"MEMORY_MAPPED": True}
         self.ip_dict: dict[str, Any] = {}
         self.bitfile_name = self.timestamp = None
+
+    @property
+    def board(self) -> VirtualBoard:
+        """What is behind the device."""
+        if self._board is None:
+            raise BoardError(
+                "no overlay was loaded",
+                "one, since the virtual board becomes the board of its bitstream",
+                f"load one, or set {VARIABLE}",
+            )
+        return self._board
+
+    @property
+    def name(self) -> str:
+        """What PYNQ calls the board."""
+        return self.board.identity.pynq_name
+
+    @property
+    def arch(self) -> str:
+        """Of its processor."""
+        return self.board.processor.arch
+
+    def _be(self, name: str) -> None:
+        self._board = VirtualBoard(identity(name))
 
     def get_bitfile_metadata(self, bitfile_name: str, partial: bool = False) -> Any:
         """What the ``.hwh`` beside the bitstream says, by pynq's own parser."""
@@ -52,6 +76,8 @@ class VirtualDevice(Device):  # type: ignore[misc]
                 "the hardware handoff",
                 bitstream.AGAIN,
             )
+        if self._board is None:
+            self._be(bitstream.board_of(path.with_suffix(bitstream.SUFFIX)))
         parser = _parser(path.with_suffix(".hwh"))
         parser.bin_data = _configuration(path)
         parser.refresh_hierarchy_dict()

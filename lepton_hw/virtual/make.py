@@ -37,7 +37,7 @@ def write_bitstream(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(design_folder / name, folder / name)
     values = {
-        "digest": digest.hex(), "part": board.part, "board": board.title,
+        "digest": digest.hex(), "part": board.part, "board": board.name,
         "max_burst": MAX_BURST, "segments": SEGMENTS,
     }  # fmt: skip
     model_digest = bitstream.write_model(folder, values)

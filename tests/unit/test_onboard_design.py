@@ -104,7 +104,8 @@ class FakePynq(types.ModuleType):
     def __init__(self, shell: FakeShell, blocks: tuple[str, ...], fails: Exception | None) -> None:
         super().__init__("pynq")
         self.calls: list = []
-        self.Device = types.SimpleNamespace(active_device="here")
+        here = types.SimpleNamespace(has_capability=lambda name: name == "MEMORY_MAPPED")
+        self.Device = types.SimpleNamespace(active_device=here)
         self.Clocks = types.SimpleNamespace(fclk0_mhz=50.0)
         self._shell, self._blocks, self._fails = shell, blocks, fails
 

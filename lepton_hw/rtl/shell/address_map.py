@@ -49,7 +49,7 @@ ZYNQ_ULTRASCALE = Processor(
     "Zynq UltraScale+", "aarch64", "zynq_ultra_ps_e", "3.4", "M_AXI_HPM0_FPD", 0xA000_0000, False,
     1499.985, 33.333,
 )  # fmt: skip
-_BY_PART = {"xc7z": ZYNQ_7000, "xczu": ZYNQ_ULTRASCALE, "xck26": ZYNQ_ULTRASCALE}
+_BY_PART = {"xc7z": ZYNQ_7000, "xczu": ZYNQ_ULTRASCALE, "xck2": ZYNQ_ULTRASCALE}
 
 
 def processor_of(part: str) -> Processor:
@@ -59,7 +59,7 @@ def processor_of(part: str) -> Processor:
             return processor
     raise InputError(
         f"the part {part} has no processor that is known here",
-        "a Zynq-7000 or Zynq UltraScale+ (xc7z…, xczu…, xck26…)",
+        "a Zynq-7000 or Zynq UltraScale+ (xc7z…, xczu…, xck2…)",
         "choose another board",
     )
 
