@@ -30,12 +30,17 @@ class Stalled(HardwareError):
     """Nothing moved for the whole of the time-out."""
 
 
+def reason(error: Exception) -> str:
+    """What somebody else's error says, as one line without a full stop."""
+    details = getattr(error, "details", None)  # gRPC's errors print a page
+    said = " ".join(str(details() if callable(details) else error).split())
+    return said.rstrip(".") or type(error).__name__
+
+
 def lost(error: Exception) -> HardwareError:
     """What a transport raises by itself: a cable, a network, a server, a simulation that ended."""
-    details = getattr(error, "details", None)  # gRPC's errors print a page
-    said = " ".join(str(details() if callable(details) else error).split()).rstrip(".")
     return HardwareError(
-        f"the board does not answer ({type(error).__name__.lstrip('_')}: {said})",
+        f"the board does not answer ({type(error).__name__.lstrip('_')}: {reason(error)})",
         "every register to answer",
         "connect or start it again, then make a new Accelerator",
     )

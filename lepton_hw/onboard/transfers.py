@@ -167,12 +167,18 @@ class Transfers:
         start = time.perf_counter()
         slot.frames, slot.failure = len(codes), None
         self._in.pack_into(codes, slot.bytes_in[: len(codes) * self._in.frame_bytes])
-        slot.source.flush()
+        try:
+            slot.source.flush()
+        except Exception as error:
+            raise lost(error) from error
         self._add("pack", start)
 
     def _empty(self, slot: Slot) -> Codes:
         start = time.perf_counter()
-        slot.target.invalidate()
+        try:
+            slot.target.invalidate()
+        except Exception as error:
+            raise lost(error) from error
         outputs = self._out.unpack(slot.bytes_out, slot.frames)
         self._add("unpack", start)
         return outputs

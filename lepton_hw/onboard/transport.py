@@ -16,7 +16,7 @@ from typing import IO, Any, Sequence
 
 import numpy as np
 
-from .errors import DesignError, HardwareError
+from .errors import DesignError, HardwareError, reason
 
 SEGMENTS = ("idma0", "odma0", "lepton0")
 
@@ -51,9 +51,8 @@ class PynqTransport:
                 "run it with sudo -E, or from the board's Jupyter",
             ) from None
         except Exception as error:  # pynq, its metadata's parser and gRPC raise all kinds
-            reason = str(error).strip().rstrip(".") or type(error).__name__
             raise DesignError(
-                f"pynq could not load {bitfile} ({reason})",
+                f"pynq could not load {bitfile} ({reason(error)})",
                 "a bitstream with its description (.hwh) beside it, and a board",
                 "deploy the design again, all files together",
             ) from error
@@ -86,9 +85,9 @@ class PynqTransport:
         """
         try:
             return self._pynq.allocate((size,), dtype=np.uint8, target=self._device, cacheable=True)
-        except (MemoryError, RuntimeError) as error:
+        except Exception as error:
             raise HardwareError(
-                f"{size:,} bytes of DMA memory cannot be had ({error})",
+                f"{size:,} bytes of DMA memory cannot be had ({reason(error)})",
                 "contiguous memory",
                 "pass a smaller batch, or end other programs that use the board",
             ) from None
@@ -124,7 +123,7 @@ def _active_device(pynq: Any) -> Any:
         return pynq.Device.active_device
     except Exception as error:
         raise DesignError(
-            f"pynq finds no board ({error})",
+            f"pynq finds no board ({reason(error)})",
             "a board, here or at PYNQ_REMOTE_DEVICES",
             "run this on the board, or see whether the board at that address runs",
         ) from None

@@ -68,6 +68,7 @@ class Virtual(Bench):
 
     def replug(self) -> None:
         import pynq
+
         from lepton_hw.virtual.device import VirtualDevice
 
         _use(pynq, VirtualDevice())

@@ -27,6 +27,7 @@ FAKES = {
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder that is all of PATH, with no package installed."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LEPTON_BOARD_PYTHON", str(tmp_path / "absent"))
 
     def absent(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)
