@@ -17,6 +17,8 @@ from lepton_hw.board import Board
 from lepton_hw.contract import InputContract
 from lepton_hw.design import Design, Stream
 from lepton_hw.errors import InputError
+from lepton_hw.finn_settings import FILE as SETTINGS
+from lepton_hw.finn_settings import finn_settings
 
 MANIFEST, BITSTREAM, VECTORS, DRIVER = "design.json", "design.bit", "vectors.npz", "driver.py"
 #: The format of ``design.json`` and the shell's major version that go with this driver.
@@ -115,6 +117,8 @@ def write_deployment(
         for source in sorted(ONBOARD.glob("*.py")):
             shutil.copyfile(source, new / ONBOARD.name / source.name)
         (new / DRIVER).write_text(_SCRIPT)
+        settings = json.dumps(finn_settings(design, contract, board.clock), indent=2)
+        (new / SETTINGS).write_text(settings + "\n")
         np.savez_compressed(new / VECTORS, inputs=vectors[0], outputs=vectors[1])
         paths = sorted(path for path in new.rglob("*") if path.is_file())
         files = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}
