@@ -28,3 +28,7 @@ class HardwareError(DriverError):
 
 class Stalled(HardwareError):
     """Nothing moved for the whole of the time-out."""
+
+
+class Different(HardwareError):
+    """A replay met another access than the one that was recorded."""

@@ -260,6 +260,8 @@ class Transfers:
 
 def _lost(error: Exception) -> HardwareError:
     """What a transport raises by itself: a cable, a network, a server, a simulation that ended."""
+    if isinstance(error, HardwareError):
+        return error  # it says so itself
     return HardwareError(
         f"the board does not answer ({type(error).__name__}: {error})",
         "every register to answer",
