@@ -54,12 +54,16 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
 
 
 def _run(chosen: argparse.Namespace, transport: Any) -> None:
-    if chosen.replay:
-        transport = ReplayTransport(chosen.replay)
-    if chosen.record:
-        board = transport or board_of(Path(chosen.bitfile))
-        transport = RecordingTransport(board, chosen.record)
-    with Accelerator(chosen.bitfile, timeout=chosen.timeout, transport=transport) as accelerator:
+    with contextlib.ExitStack() as closing:
+        if chosen.replay:
+            transport = ReplayTransport(chosen.replay)
+        if chosen.record:
+            board = transport or board_of(Path(chosen.bitfile))
+            transport = RecordingTransport(board, chosen.record)
+            closing.callback(transport.close)  # also where the driver refuses the design
+        accelerator = closing.enter_context(
+            Accelerator(chosen.bitfile, timeout=chosen.timeout, transport=transport)
+        )
         if chosen.selftest:
             print(selftest(accelerator))
         if chosen.image is not None:

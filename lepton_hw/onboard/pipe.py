@@ -182,7 +182,7 @@ class PipeTransport:
 
     def _need(self, count: int) -> None:
         """Reads until `count` bytes are there."""
-        read = getattr(self._reader, "read1", self._reader.read)
+        read = getattr(self._reader, "read1", None) or self._reader.read
         while len(self._got) < count:
             try:
                 part = read(max(1 << 16, count - len(self._got)))

@@ -7,6 +7,7 @@ recording holds the traffic of one thread.
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
@@ -28,7 +29,6 @@ WRITE = "write"  # register, value
 ALLOCATE = "allocate"  # bytes, address
 FLUSH = "flush"  # buffer, SHA-256 of its content
 INVALIDATE = "invalidate"  # buffer, its content in base64
-FREE = "free"  # buffer
 RELOAD = "reload"
 #: Types of what stands behind.
 FIELDS = {
@@ -37,7 +37,6 @@ FIELDS = {
     ALLOCATE: (int, int),
     FLUSH: (int, str),
     INVALIDATE: (int, str),
-    FREE: (int,),
     RELOAD: (),
 }
 
@@ -67,7 +66,7 @@ class RecordingTransport:
         self._inner, self._path = inner, Path(path)
         self._part = self._path.with_name(self._path.name + ".part")
         self._sum, self._size, self._lines = hashlib.sha256(), 0, 0
-        self._buffers = 0
+        self._buffers, self._failed = 0, False
         self._run: list[Any] = []  # an entry of reads that may yet grow
         version, digest = Shell(inner).identity()
         head = {
@@ -119,7 +118,6 @@ class RecordingTransport:
             self._entry(INVALIDATE, number, base64.b64encode(content.tobytes()).decode())
 
         def free() -> None:
-            self._entry(FREE, number)
             if hasattr(inner, "freebuffer"):
                 inner.freebuffer()
 
@@ -131,13 +129,17 @@ class RecordingTransport:
         self._inner.reload()
 
     def close(self) -> None:
-        """Completes the file, then closes `inner`; where it cannot be completed there is none."""
+        """Completes the file, then closes `inner`; may be called twice.
+
+        Where the file cannot be completed, there is none.
+        """
         try:
-            if not self._file.closed:
+            if not self._file.closed and not self._failed:
                 self._finish()
         finally:
-            self._file.close()
-            if self._part.exists():
+            with contextlib.suppress(OSError):
+                self._file.close()
+            with contextlib.suppress(FileNotFoundError):
                 self._part.unlink()
             self._inner.close()
 
@@ -161,9 +163,12 @@ class RecordingTransport:
             self._line(run)
 
     def _line(self, value: Any) -> None:
+        if self._failed:
+            return  # it was said once; the board stays usable
         line = json.dumps(value, separators=(",", ":")).encode() + b"\n"
         self._size += len(line)
         if self._size > MOST:
+            self._failed = True
             raise InputError(
                 f"the recording {self._path} would hold more than {MOST:,} bytes",
                 "fewer transfers",
@@ -177,6 +182,7 @@ class RecordingTransport:
             raise self._refused(error) from None
 
     def _refused(self, error: OSError) -> InputError:
+        self._failed = True
         return InputError(
             f"the recording {self._path} cannot be written ({error.strerror})",
             "a folder that you may write to, with free space",

@@ -17,11 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import buffers
+from . import recording as log
 from .errors import DesignError, Different, HardwareError
-from .recording import (
-    ALLOCATE, FIELDS, FLUSH, FORMAT, FREE, INVALIDATE, KIND, MOST, READ, RELOAD, WRITE,
-    content_digest, driver_digest, words,
-)  # fmt: skip
 
 AGAIN = "record it again (driver.py --selftest --record FILE)"
 
@@ -37,15 +34,15 @@ def read_recording(path: Any) -> Recorded:
     """Reads and checks a recording; raises `DesignError` on one that is cut off or changed."""
     try:
         with gzip.open(str(path), "rb") as file:
-            content = file.read(MOST + 1)
+            content = file.read(log.MOST + 1)
     except EOFError:
         raise _bad(path, "is cut off", "its last line") from None
     except OSError as error:
         raise _bad(path, f"cannot be read ({error.strerror or error})", "a recording") from None
     except zlib.error as error:
         raise _bad(path, f"is damaged ({error})", "a whole file") from None
-    if len(content) > MOST:
-        raise _bad(path, f"unpacks to more than {MOST:,} bytes", "a recording")
+    if len(content) > log.MOST:
+        raise _bad(path, f"unpacks to more than {log.MOST:,} bytes", "a recording")
     lines = content.splitlines(keepends=True)
     try:
         *entries, end = [json.loads(line) for line in lines] or [None]
@@ -56,12 +53,15 @@ def read_recording(path: Any) -> Recorded:
     if end["sha256"] != hashlib.sha256(b"".join(lines[:-1])).hexdigest():
         raise _bad(path, "was changed after it was made", "the SHA-256 that it holds")
     head = entries[0] if entries else None
-    if not isinstance(head, dict) or (head.get("kind"), head.get("format")) != (KIND, FORMAT):
-        raise _bad(path, "has another format", f"{KIND}, format {FORMAT}")
+    if not isinstance(head, dict) or (head.get("kind"), head.get("format")) != (
+        log.KIND,
+        log.FORMAT,
+    ):
+        raise _bad(path, "has another format", f"{log.KIND}, format {log.FORMAT}")
     for number, entry in enumerate(entries[1:], 1):
         if not _is_entry(entry):
-            raise _bad(path, f"garbles entry {number}", "one of " + ", ".join(FIELDS))
-    return Recorded(head, entries[1:])
+            raise _bad(path, f"garbles entry {number}", "one of " + ", ".join(log.FIELDS))
+    return Recorded(entries[0], entries[1:])
 
 
 def _bad(path: Any, found: str, expected: str) -> DesignError:
@@ -71,7 +71,7 @@ def _bad(path: Any, found: str, expected: str) -> DesignError:
 def _is_entry(entry: Any) -> bool:
     if not isinstance(entry, list) or not entry or not isinstance(entry[0], str):
         return False
-    fields = FIELDS.get(entry[0])
+    fields = log.FIELDS.get(entry[0])
     if fields is None or len(fields) != len(entry) - 1:
         return False
     return all(type(value) is kind for value, kind in zip(entry[1:], fields))
@@ -103,44 +103,41 @@ class ReplayTransport:
         if self._used:
             _, register, value, count = self._entries[self._at]
             following = self._entries[self._at + 1 : self._at + 2]
-            another = bool(following) and following[0][:2] == [READ, offset]
+            another = bool(following) and following[0][:2] == [log.READ, offset]
             # A poll may be read more often than then, unless the next value is there to be read.
             if register == offset and (self._used < count or (count > 1 and not another)):
                 self._used += 1
                 return int(value)
-        value = self._expect(READ, offset)[2]
+        value = self._expect(log.READ, offset)[2]
         self._used = 1
         return int(value)
 
     def write(self, offset: int, value: int) -> None:
         """Nothing but the check."""
-        self._step(WRITE, offset, value)
+        self._step(log.WRITE, offset, value)
 
     def allocate(self, size: int) -> buffers.Buffer:
         """Memory of this machine with the recorded address."""
-        address = self._step(ALLOCATE, size)[2]
+        address = self._step(log.ALLOCATE, size)[2]
         content = np.zeros(size, np.uint8)
         number, self._buffers = self._buffers, self._buffers + 1
 
         def flush() -> None:
-            self._step(FLUSH, number, content_digest(content))
+            self._step(log.FLUSH, number, log.content_digest(content))
 
         def invalidate() -> None:
             try:
-                data = base64.b64decode(self._step(INVALIDATE, number)[2], validate=True)
+                data = base64.b64decode(self._step(log.INVALIDATE, number)[2], validate=True)
                 content[:] = np.frombuffer(data, np.uint8).reshape(content.shape)
             except ValueError:
                 self._at -= 1
                 raise self._differs(f"{size} bytes were allocated") from None
 
-        def free() -> None:
-            self._step(FREE, number)
-
-        return buffers.make(content, address, flush, invalidate, free)
+        return buffers.make(content, address, flush, invalidate, lambda: None)
 
     def reload(self) -> None:
         """Nothing but the check."""
-        self._step(RELOAD)
+        self._step(log.RELOAD)
 
     def close(self) -> None:
         """Raises `Different` where the recording goes on, unless another error is on its way."""
@@ -160,7 +157,7 @@ class ReplayTransport:
             raise self._failure
         self._leave()
         if self._at >= len(self._entries) or self._entries[self._at][: len(done)] != list(done):
-            raise self._differs(words(done))
+            raise self._differs(log.words(done))
         return self._entries[self._at]
 
     def _leave(self) -> None:
@@ -169,8 +166,8 @@ class ReplayTransport:
 
     def _differs(self, done: str) -> Different:
         """The failure, which every later access meets again."""
-        there = words(self._entries[self._at]) if self._at < len(self._entries) else "its end"
-        same = self.head.get("driver") == driver_digest()
+        there = log.words(self._entries[self._at]) if self._at < len(self._entries) else "its end"
+        same = self.head.get("driver") == log.driver_digest()
         self._failure = Different(
             f"access {self._at + 1} of {len(self._entries)} of the recording {self._path} "
             f"differs ({done})",

@@ -1,0 +1,24 @@
+"""The board's end of a pipe as a program: far_end.py FOLDER [NOISE] [FAULT], on the fake board."""
+
+import sys
+from pathlib import Path
+
+from onboard_cases import fake
+
+from lepton_hw.onboard.command import main
+
+
+def run(folder: str, noise: str = "", fault: str = "") -> int:
+    """`noise` is what a login script prints; `fault` is the fake's, or "chatty" for a driver's."""
+    sys.stdout.write(noise)
+    board = fake()
+    if fault == "chatty":
+        read = board.read
+        board.read = lambda offset: (print("a word too many"), read(offset))[1]
+    elif fault:
+        board.fault = fault
+    return main(["--serve"], Path(folder), board)
+
+
+if __name__ == "__main__":
+    sys.exit(run(*sys.argv[1:]))
