@@ -75,11 +75,13 @@ def copy_folder(
     found = _answer(b"".join(answer).decode(errors="replace"))
     if "files" in found:
         return Copied(target, int(found["files"]), size, tuple(found.get("left", ())))
+    if failure is not None:
+        raise failure
     parts = [ssh_problems.plain(str(found.get(key, ""))) for key in ("found", "expected", "remedy")]
     if all(parts):
         raise StageError(*parts)
     said = ssh_problems.last_line(channel.said()) or f"exit code {code}"
-    raise failure or StageError(
+    raise StageError(
         f"the copy to {ssh.host} failed ({said})",
         "an answer of python3 on the board",
         "look at the board; what was there is as it was",

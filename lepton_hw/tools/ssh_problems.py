@@ -95,7 +95,7 @@ _OF_BOARD = (
         "log in as root with a key, or as a user who may use sudo",
     ),
     (
-        r"sudo: (?:command )?not found",
+        r"sudo: (?:command )?not found|env: .{0,3}sudo.{0,3}: No such file",
         "{host} has no sudo", "root, which programming the FPGA needs",
         "log in as root with a key",
     ),
@@ -115,6 +115,8 @@ def problem(host: str, by_hand: str, code: int, stderr: str) -> LeptonError | No
         code: ssh's exit code, negative for the signal that ended it.
         stderr: what ssh and the command wrote there.
     """
+    if code == 0:
+        return None
     ssh_itself = code == SSH_FAILED or code < 0
     for pattern, found, expected, remedy in _OF_SSH if ssh_itself else _OF_BOARD:
         match = re.search(pattern, stderr, re.DOTALL | re.MULTILINE)

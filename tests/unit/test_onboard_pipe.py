@@ -1,4 +1,4 @@
-"""The pipe to a board: the driver at one end, the fake shell at the other, in one process and two."""
+"""The pipe to a board: the driver at one end, the fake shell at the other; one process, and two."""
 
 import io
 import json
