@@ -1,5 +1,9 @@
-"""The board's end of a pipe as a program: far_end.py FOLDER [NOISE] [FAULT], on the fake board."""
+"""The board's end of a pipe as a program: far_end.py FOLDER [NOISE] [FAULT], on the fake board.
 
+It leaves in ``ended.json`` how it ended.
+"""
+
+import json
 import sys
 from pathlib import Path
 
@@ -17,7 +21,10 @@ def run(folder: str, noise: str = "", fault: str = "") -> int:
         board.read = lambda offset: (print("a word too many"), read(offset))[1]
     elif fault:
         board.fault = fault
-    return main(["--serve"], Path(folder), board)
+    code = main(["--serve"], Path(folder), board)
+    ended = {"code": code, "closed": board.closed, "resets": board.resets, "running": board.left}
+    Path(folder, "ended.json").write_text(json.dumps(ended))
+    return code
 
 
 if __name__ == "__main__":

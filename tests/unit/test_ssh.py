@@ -183,7 +183,7 @@ Host key verification failed."""
     (255, "Connection to pynq closed by remote host.\r\n",
      "the connection to xilinx@pynq was lost; expected a board that stays on and connected; check"),
     (255, "Timeout, server pynq not responding.\r\n", "the connection to xilinx@pynq was lost;"),
-    (255, "client_loop: send disconnect: Broken pipe\r\n", "the connection to xilinx@pynq was lost"),
+    (255, "client_loop: send disconnect: Broken pipe\r\n", "the connection to xilinx@pynq was"),
     (255, "something \x1b[31mnew\x1b[0m.\n",
      "ssh to xilinx@pynq failed (something  [31mnew [0m); expected a connection; try "),
     (255, "", "ssh to xilinx@pynq failed (exit code 255);"),
