@@ -20,7 +20,7 @@ from .power import Rail, find_rails
 from .shell import Counters, Shell, geometry
 from .stream import regroup
 from .transfers import Transfers
-from .transport import PynqTransport, check_board
+from .transport import open_board
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -85,9 +85,7 @@ class Accelerator:
         self.manifest = read_manifest(path.with_suffix(".json"))
         check_files(self.manifest, path)
         if transport is None:
-            if device is None:
-                check_board(self.manifest.board_names, self.manifest.board)
-            transport = PynqTransport(path, self.manifest.clock_mhz, device, download)
+            transport = open_board(self.manifest, path, device, download)
         self._transport, self._shell = transport, Shell(transport)
         self._in, self._out = self.manifest.input.packing, self.manifest.output.packing
         fits = BUFFER_BYTES // max(self._in.frame_bytes, self._out.frame_bytes)
@@ -183,7 +181,12 @@ class Accelerator:
         )
 
     def power_rails(self) -> dict[str, Rail]:
-        """The board's power sensors that exist here, by name, the whole board first."""
+        """The board's power sensors that exist here, by name, the whole board first.
+
+        None where the board is elsewhere: the sensors of this machine are others.
+        """
+        if getattr(self._transport, "remote", False):
+            return {}
         return find_rails(self.manifest.sensors)
 
     def reset(self) -> None:

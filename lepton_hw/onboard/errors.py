@@ -30,6 +30,10 @@ class Stalled(HardwareError):
     """Nothing moved for the whole of the time-out."""
 
 
+class Different(HardwareError):
+    """A replay met another access than the one that was recorded."""
+
+
 def reason(error: Exception) -> str:
     """What somebody else's error says, as one line without a full stop."""
     details = getattr(error, "details", None)  # gRPC's errors print a page
@@ -39,6 +43,8 @@ def reason(error: Exception) -> str:
 
 def lost(error: Exception) -> HardwareError:
     """What a transport raises by itself: a cable, a network, a server, a simulation that ended."""
+    if isinstance(error, HardwareError):
+        return error  # it says so itself
     return HardwareError(
         f"the board does not answer ({type(error).__name__.lstrip('_')}: {reason(error)})",
         "every register to answer",

@@ -17,6 +17,7 @@ from typing import IO, Any, Sequence
 import numpy as np
 
 from .errors import DesignError, HardwareError, reason
+from .manifest import Manifest
 
 SEGMENTS = ("idma0", "odma0", "lepton0")
 
@@ -138,6 +139,18 @@ def _overlay(pynq: Any, bitfile: Path, device: Any, download: bool, remote: bool
         overlay.binfile_name = f"lepton_{content[:16]}.bin"
         overlay.download()
     return overlay
+
+
+def open_board(
+    manifest: Manifest, bitfile: Path, device: Any = None, download: bool = True
+) -> PynqTransport:
+    """The board here, or pynq's `device`, with the manifest's bitstream loaded.
+
+    Raises `DesignError` on another board than the manifest's.
+    """
+    if device is None:
+        check_board(manifest.board_names, manifest.board)
+    return PynqTransport(bitfile, manifest.clock_mhz, device, download)
 
 
 #: What this process holds; the kernel lets go of it when the process ends, however that is.
