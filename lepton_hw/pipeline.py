@@ -213,7 +213,11 @@ class _Steps:
         given = deploy.digest_of_files(bitfile)
         yield do(
             deploy.Deployed,
-            {"board": board.model_dump(mode="json"), "bitstream": given},
+            {
+                "board": board.model_dump(mode="json"),
+                "bitstream": given,
+                "driver": deploy.driver_digest(),
+            },
             inputs,
             lambda w: deploy.run(board, exported, stitched, simulated, (bitfile, digest), w, say),
             folder=f"deploy_{toolchain}",

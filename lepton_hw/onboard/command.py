@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from . import output
 from .accelerator import Accelerator
 from .errors import DesignError, DriverError, HardwareError
 from .manifest import check_files, read_manifest
@@ -29,8 +31,10 @@ VECTORS = "vectors.npz"
 def main(arguments: list[str] | None = None, folder: Path = Path(), transport: Any = None) -> int:
     """Exit code; `folder` is that of the deployment, `transport` the board's if it is not here."""
     parser = argparse.ArgumentParser(prog="driver.py", description="Runs the design on this board.")
-    parser.add_argument("image", nargs="?", help="an image file to classify")
+    parser.add_argument("image", nargs="*", help="image files to classify; - reads one from stdin")
     parser.add_argument("--selftest", action="store_true", help="golden vectors, bit by bit")
+    parser.add_argument("--infer", action="store_true", help="codes, .npy from stdin to stdout")
+    parser.add_argument("--json", action="store_true", help="results of images as JSON, one a line")
     parser.add_argument("--bitfile", default=str(folder / "design.bit"))
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds without any movement")
     parser.add_argument("--serve", action="store_true", help="serve the board by stdin and stdout")
@@ -39,8 +43,10 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
     chosen = parser.parse_args(arguments)
     if chosen.serve and (chosen.selftest or chosen.image or chosen.record or chosen.replay):
         parser.error("--serve goes with --bitfile only")
-    if not chosen.selftest and chosen.image is None and not chosen.serve:
-        parser.error("pass an image, --selftest or --serve")
+    if not (chosen.selftest or chosen.image or chosen.serve or chosen.infer):
+        parser.error("pass an image, --selftest, --infer or --serve")
+    if chosen.infer and (chosen.selftest or chosen.image or chosen.serve):
+        parser.error("--infer goes alone: standard output is its file")
     if chosen.record and chosen.replay:
         parser.error("pass --record or --replay")
     if chosen.serve:
@@ -55,6 +61,7 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
 
 def _run(chosen: argparse.Namespace, transport: Any) -> None:
     with contextlib.ExitStack() as closing:
+        writer: Any = private_stdout() if chosen.infer else None
         if chosen.replay:
             transport = ReplayTransport(chosen.replay)
         if chosen.record:
@@ -66,9 +73,13 @@ def _run(chosen: argparse.Namespace, transport: Any) -> None:
         )
         if chosen.selftest:
             print(selftest(accelerator))
-        if chosen.image is not None:
-            for label, score in accelerator.classify(chosen.image).ranking[:5]:
-                print(f"{score:10.4f}  {label}")
+        for image in chosen.image:
+            if len(chosen.image) > 1 and not chosen.json:
+                print(f"{image}:")
+            print(output.classify(accelerator, image, chosen.json), flush=True)
+        if chosen.infer:
+            with io.BufferedWriter(writer) as stdout:
+                stdout.write(output.infer(accelerator))
 
 
 def board_of(bitfile: Path) -> Any:

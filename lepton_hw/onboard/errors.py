@@ -41,9 +41,9 @@ def reason(error: Exception) -> str:
     return said.rstrip(".") or type(error).__name__
 
 
-def lost(error: Exception) -> HardwareError:
+def lost(error: Exception) -> DriverError:
     """What a transport raises by itself: a cable, a network, a server, a simulation that ended."""
-    if isinstance(error, HardwareError):
+    if isinstance(error, DriverError):
         return error  # it says so itself
     return HardwareError(
         f"the board does not answer ({type(error).__name__.lstrip('_')}: {reason(error)})",

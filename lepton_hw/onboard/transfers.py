@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Iterator
 
 import numpy as np
 
-from .errors import HardwareError, InputError, Stalled, lost
+from .errors import DriverError, HardwareError, InputError, Stalled, lost
 from .packing import Packing
 from .shell import Counters, Shell, diagnosis
 
@@ -38,7 +38,7 @@ class Slot:
         self.bytes_out = np.asarray(self.target).view(np.ndarray)
         self.at = (int(self.source.device_address), int(self.target.device_address))
         self.batch, self.frames = batch, 0
-        self.failure: HardwareError | None = None
+        self.failure: DriverError | None = None
 
     def free(self) -> None:
         """Gives the memory back, where the transport can."""

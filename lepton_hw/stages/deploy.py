@@ -7,7 +7,7 @@ import numpy as np
 
 from lepton_hw.artifacts import Artifact, digest, file_digest
 from lepton_hw.board import Board
-from lepton_hw.deployment import HANDOFFS, write_deployment
+from lepton_hw.deployment import HANDOFFS, ONBOARD, write_deployment
 from lepton_hw.design import read_design
 from lepton_hw.errors import InputError
 from lepton_hw.progress import Progress
@@ -62,3 +62,8 @@ def digest_of_files(bitfile: Path) -> str:
         raise InputError(f"there is no bitstream {bitfile}", "a file", "build it first")
     beside = [bitfile.with_suffix(suffix) for suffix in HANDOFFS]
     return digest([file_digest(path) for path in (bitfile, *beside) if path.is_file()])
+
+
+def driver_digest() -> str:
+    """Of the driver that goes along, which no module imports."""
+    return digest({path.name: file_digest(path) for path in sorted(ONBOARD.glob("*.py"))})

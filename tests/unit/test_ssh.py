@@ -264,8 +264,8 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("sh", "bash", "env"):
         real = subprocess.run(["which", name], capture_output=True, text=True, check=True)
         (programs / name).symlink_to(real.stdout.strip())
-    (tmp_path / "home" / "lepton").mkdir(parents=True)
-    fake_ssh.local(tmp_path / "bin", tmp_path / "home", str(programs))
+    (tmp_path / "user" / "lepton").mkdir(parents=True)
+    fake_ssh.local(tmp_path / "bin", tmp_path / "user", str(programs))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return programs
 
@@ -274,11 +274,11 @@ def test_as_root(board: Path, tmp_path: Path) -> None:
     command = as_root(["bash", "-c", 'echo "$PWD $AS_ROOT <$1>"', "x", "it's $HOME"], "lepton")
     done = BOARD.run(command)
     assert done.code == 0
-    assert done.stdout.splitlines()[1:] == [f"{tmp_path}/home/lepton yes <it's $HOME>"]
+    assert done.stdout.splitlines()[1:] == [f"{tmp_path}/user/lepton yes <it's $HOME>"]
     assert "sudo -n" in done.stderr
     fake_ssh.script(board, "id", "echo 0")
     done = BOARD.run(command)
-    assert done.stdout.splitlines()[1:] == [f"{tmp_path}/home/lepton  <it's $HOME>"]
+    assert done.stdout.splitlines()[1:] == [f"{tmp_path}/user/lepton  <it's $HOME>"]
     assert BOARD.run(as_root(["true"], "nowhere")).code == 1
 
 
