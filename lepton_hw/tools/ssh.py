@@ -244,7 +244,9 @@ def as_root(command: Sequence[str], folder: str) -> list[str]:
         f"[ -r /etc/profile.d/{name} ] && . /etc/profile.d/{name} >&2 </dev/null"
         for name in PROFILES
     )
-    inside = f"unset LC_ALL; {profiles}; exec {shlex.join(command)}"
+    # Python's caches would be root's in a folder of the user, who could not replace it then.
+    setting = "unset LC_ALL; export PYTHONDONTWRITEBYTECODE=1"
+    inside = f"{setting}; {profiles}; exec {shlex.join(command)}"
     # The folder first: it may be below the user's home, which is another one for root.
     script = (
         f"cd {shlex.quote(folder)} || exit 1; "
