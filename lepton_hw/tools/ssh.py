@@ -110,7 +110,13 @@ class Ssh:
         with self.open(command) as channel:
             threading.Thread(target=channel.feed, args=(stdin,), daemon=True).start()
             with _alarm(timeout, channel.end):
-                answer = channel.reader.read(_ANSWER_MOST)
+                answer = channel.reader.read(_ANSWER_MOST + 1)
+                if len(answer) > _ANSWER_MOST:
+                    raise StageError(
+                        f"the command on {self.host} printed more than {_ANSWER_MOST:,} bytes",
+                        "a short answer",
+                        "let it print less",
+                    )
                 code = channel.wait()
             if channel.ended_by_us:
                 raise StageError(

@@ -239,6 +239,13 @@ def test_a_command_that_takes_too_long(path: Path) -> None:
     assert time.monotonic() - start < 30
 
 
+def test_an_answer_without_end(path: Path) -> None:
+    (path / "ssh").write_text(f"#!{sys.executable}\nwhile True: print('x' * 100_000)\n")
+    (path / "ssh").chmod(0o755)
+    with pytest.raises(StageError, match="printed more than 16,777,216 bytes; expected a short"):
+        BOARD.run(["yes"])
+
+
 def test_leaving_the_block_ends_ssh(path: Path) -> None:
     slow(path)
     with pytest.raises(KeyboardInterrupt), BOARD.open(["sleep"]) as channel:
@@ -264,8 +271,8 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("sh", "bash", "env"):
         real = subprocess.run(["which", name], capture_output=True, text=True, check=True)
         (programs / name).symlink_to(real.stdout.strip())
-    (tmp_path / "home" / "lepton").mkdir(parents=True)
-    fake_ssh.local(tmp_path / "bin", tmp_path / "home", str(programs))
+    (tmp_path / "user" / "lepton").mkdir(parents=True)
+    fake_ssh.local(tmp_path / "bin", tmp_path / "user", str(programs))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return programs
 
@@ -274,11 +281,11 @@ def test_as_root(board: Path, tmp_path: Path) -> None:
     command = as_root(["bash", "-c", 'echo "$PWD $AS_ROOT <$1>"', "x", "it's $HOME"], "lepton")
     done = BOARD.run(command)
     assert done.code == 0
-    assert done.stdout.splitlines()[1:] == [f"{tmp_path}/home/lepton yes <it's $HOME>"]
+    assert done.stdout.splitlines()[1:] == [f"{tmp_path}/user/lepton yes <it's $HOME>"]
     assert "sudo -n" in done.stderr
     fake_ssh.script(board, "id", "echo 0")
     done = BOARD.run(command)
-    assert done.stdout.splitlines()[1:] == [f"{tmp_path}/home/lepton  <it's $HOME>"]
+    assert done.stdout.splitlines()[1:] == [f"{tmp_path}/user/lepton  <it's $HOME>"]
     assert BOARD.run(as_root(["true"], "nowhere")).code == 1
 
 
