@@ -130,6 +130,8 @@ def _optional() -> list[Finding]:
               _program("nextpnr-himbaechel-xilinx", "nextpnr-xilinx")),
         _tool("vivado", "bitstreams with the vendor's tools, and FINN's own rtlsim",
               "install Vivado and source its settings64.sh", _program("vivado", ask="-version")),
+        _tool("ssh", "reaching a board over the network",
+              "run 'apt install openssh-client'", _program("ssh", ask="-V")),
         _tool("docker", "building in a container",
               "install Docker or Podman", _program("docker", "podman")),
         _cuda(),
