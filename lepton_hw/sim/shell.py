@@ -108,6 +108,7 @@ class ShellSim:
         _check_memory(memory, base)
         folder = folder.resolve()
         self.design, self.memory, self.base = design, memory, base
+        self._limit = 1 << wrapper.address_bits(design)
         self.digest = digest or wrapper.design_digest(folder, design)
         text = wrapper.wrapper_text(design, self.digest, axi3=axi3, max_burst=max_burst)
         recipe = build.Recipe(
@@ -147,16 +148,16 @@ class ShellSim:
         self._check()
 
     def read(self, offset: int) -> int:
-        """The register at a byte offset, 0 to 0x3FFFC; raises `InputError` where it refuses."""
+        """The register or weight at a byte offset; raises `InputError` where it refuses."""
         value = ctypes.c_uint32()
-        said = self._library.lepton_read(self._open(), _offset(offset), ctypes.byref(value))
+        said = self._library.lepton_read(self._open(), self._at(offset), ctypes.byref(value))
         self._check_answer(said, "read", offset)
         return value.value
 
     def write(self, offset: int, value: int, strobes: int = 0xF) -> None:
         """Writes a register, 32 bits; `strobes` names the bytes that count."""
         said = self._library.lepton_write(
-            self._open(), _offset(offset), value & 0xFFFF_FFFF, strobes
+            self._open(), self._at(offset), value & 0xFFFF_FFFF, strobes
         )
         self._check_answer(said, "write", offset)
 
@@ -196,6 +197,12 @@ class ShellSim:
             raise ValueError("the simulation is closed")
         return self._handle
 
+    def _at(self, offset: int) -> int:
+        if not 0 <= offset < self._limit or offset % 4:
+            limit = f"a multiple of 4 below {self._limit:#x}"
+            raise InputError(f"the register offset is {offset:#x}", limit, "change it")
+        return offset
+
     def _check(self) -> None:
         problem = self._library.lepton_problem(self._handle).decode(errors="replace")
         if problem:
@@ -212,7 +219,7 @@ class ShellSim:
         found = "SLVERR" if said == _SLVERR else "nothing"
         raise InputError(
             f"a {way} of register 0x{offset:05X} is answered by {found}",
-            "an offset below 0x30000",
+            "an offset below 0x30000" + " or a word of weights" * bool(self.design.weights),
             "see docs/shell.md",
         )
 
@@ -225,14 +232,6 @@ def open_shell(
     with ShellSim(design, folder, np.zeros(memory_bytes, np.uint8), **options) as shell:
         shell.allow(shell.base, memory_bytes)
         yield shell
-
-
-def _offset(offset: int) -> int:
-    if not 0 <= offset < 0x4_0000 or offset % 4:
-        raise InputError(
-            f"the register offset is {offset:#x}", "a multiple of 4 below 0x40000", "change it"
-        )
-    return offset
 
 
 def _variant(axi3: bool) -> str:
