@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lepton_hw.artifacts import digest, file_digest, new_folder, write_atomically
 from lepton_hw.board import Board
 from lepton_hw.contract import InputContract
-from lepton_hw.design import Design, Stream
+from lepton_hw.design import WEIGHTS, Design, Stream
 from lepton_hw.errors import InputError
 
 MANIFEST, BITSTREAM, VECTORS, DRIVER = "design.json", "design.bit", "vectors.npz", "driver.py"
@@ -69,6 +69,9 @@ def manifest(
         "sensors": list(board.sensors),
         "files": files,
     }
+    if design.weights:
+        values["weights"] = [memory.model_dump(mode="json") for memory in design.weights]
+        values["fixed_weights"] = list(design.fixed_weights)
     return {**values, "checksum": digest(values)}
 
 
@@ -89,12 +92,14 @@ def write_deployment(
     board: Board,
     design_digest: str,
     vectors: tuple[NDArray[np.int64], NDArray[np.int64]],
+    weights: Path | None = None,
 ) -> Path:
     """Writes the whole folder, in place of an older one, and returns it.
 
     `vectors` are input codes (N, *input shape) and the output codes that the hardware must give.
-    A ``.hwh`` or ``.xsa`` beside the bitstream, which pynq reads, is copied too. Raises
-    `InputError` where the bitstream is missing.
+    `weights` is the ``weights.npz`` of a design whose weights can be rewritten. A ``.hwh`` or
+    ``.xsa`` beside the bitstream, which pynq reads, is copied too. Raises `InputError` where the
+    bitstream is missing.
     """
     if not bitstream.is_file():
         raise InputError(
@@ -110,6 +115,8 @@ def write_deployment(
         for source in sorted(ONBOARD.glob("*.py")):
             shutil.copyfile(source, new / ONBOARD.name / source.name)
         (new / DRIVER).write_text(_SCRIPT)
+        if weights is not None:
+            shutil.copyfile(weights, new / WEIGHTS)
         np.savez_compressed(new / VECTORS, inputs=vectors[0], outputs=vectors[1])
         paths = sorted(path for path in new.rglob("*") if path.is_file())
         files = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -51,6 +51,7 @@ class Transfers:
     """All transfers of one design, at most `batch` frames each.
 
     `times` sums the seconds of packing, unpacking and waiting in the thread `timed`.
+    `after_reload` is called when the bitstream had to be loaded again.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Transfers:
         self.times: dict[str, float] = {"pack": 0.0, "unpack": 0.0, "waiting": 0.0}
         self._transport, self._shell = transport, shell
         self._in, self._out = doors
+        self.after_reload: Callable[[], None] = lambda: None
         self._running: Slot | None = None
         # Slots of one frame beside those of a batch: pynq flushes whole buffers.
         self._free: dict[int, list[Slot]] = {1: [], batch: []}
@@ -147,9 +149,13 @@ class Transfers:
                     slots.pop().free()
             return True
 
-    def _take(self, batch: int) -> Slot:
+    def require_open(self) -> None:
+        """Raises `InputError` once it is closed."""
         if self._closed:
             raise InputError("the accelerator is closed", "an open one", "make a new Accelerator")
+
+    def _take(self, batch: int) -> Slot:
+        self.require_open()
         try:
             return self._free[batch].pop()
         except IndexError:
@@ -187,7 +193,7 @@ class Transfers:
             self._shell.start(slot.at[0], slot.at[1], slot.frames)
         except Exception as error:
             self._running = None
-            raise _lost(error) from error
+            raise lost(error) from error
 
     def _complete(self, slot: Slot) -> None:
         """Waits for the slot's transfer, unless somebody did; raises what went wrong with it."""
@@ -201,7 +207,7 @@ class Transfers:
                     slot.failure = failure
                     self._reset()
                 except Exception as error:
-                    slot.failure = _lost(error)
+                    slot.failure = lost(error)
                 except BaseException:
                     # Ctrl-C: nothing may write to the buffers later.
                     slot.failure = HardwareError(
@@ -250,15 +256,19 @@ class Transfers:
 
     def _reset(self) -> None:
         try:
-            self._shell.reset()
+            try:
+                self._shell.reset()
+            except HardwareError:
+                # The bitstream itself is the last way out.
+                self._transport.reload()
+                self.after_reload()
         except HardwareError:
-            # The bitstream itself is the last way out.
-            self._transport.reload()
+            raise
         except Exception as error:
-            raise _lost(error) from error
+            raise lost(error) from error
 
 
-def _lost(error: Exception) -> HardwareError:
+def lost(error: Exception) -> HardwareError:
     """What a transport raises by itself: a cable, a network, a server, a simulation that ended."""
     return HardwareError(
         f"the board does not answer ({type(error).__name__}: {error})",
