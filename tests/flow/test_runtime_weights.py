@@ -28,7 +28,7 @@ IMAGES = 6
 
 @dataclass(frozen=True)
 class Rewritable:
-    """The shared network, compiled so that its weights can be rewritten, behind shell and driver."""
+    """The shared network, its weights rewritable, behind shell and driver."""
 
     compiled: compile_.Compiled
     stitched: stitch.Stitched
@@ -125,9 +125,7 @@ def test_one_layer_alone(built: Built, made: Rewritable, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("layer", range(4))
-def test_one_wrong_word_shows(
-    built: Built, made: Rewritable, tmp_path: Path, layer: int
-) -> None:
+def test_one_wrong_word_shows(built: Built, made: Rewritable, tmp_path: Path, layer: int) -> None:
     """The comparisons above can fail: one inverted word changes what is read and given."""
     memory = made.design.weights[layer]
     begin = memory.offset + memory.word_bytes * (memory.depth // 2)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from lepton_hw.design import Design
 from lepton_hw.rtl.shell import wrapper
 from lepton_hw.tools import cxx, verilator
 from tests.rtl.shell_cases import make
+from tests.rtl.weight_cases import PLAIN, build
 
 runner = pytest.importorskip("cocotb_tools.runner")
 pytest.importorskip("cocotbext.axi")
@@ -32,37 +34,51 @@ def make_flags() -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-def test_random_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def simulate(
+    folder: Path, patch: pytest.MonkeyPatch, design: Design, place: Path, module: str, shape: str
+) -> None:
+    """Runs one module of cocotb's tests on the shell around a design whose files are in `place`."""
     tool = verilator.find()
-    programs = tmp_path / "bin"
+    programs = folder / "bin"
     programs.mkdir()
     (programs / "verilator").symlink_to(tool.binary)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("VERILATOR_ROOT", str(tool.root))
-    monkeypatch.setenv("MAKEFLAGS", make_flags())
-    design = make(tmp_path / "design", *SHAPE)
-    top = tmp_path / "wrapper.v"
+    patch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    patch.setenv("VERILATOR_ROOT", str(tool.root))
+    patch.setenv("MAKEFLAGS", make_flags())
+    top = folder / "wrapper.v"
     top.write_text(wrapper.wrapper_text(design, bytes(32), axi3=False))
     simulation = runner.get_runner("verilator")
     simulation.build(
-        sources=[*wrapper.SOURCES, *(tmp_path / "design" / s for s in design.sources), top],
+        sources=[*wrapper.SOURCES, *(place / source for source in design.sources), top],
         hdl_toplevel=wrapper.TOP,
-        build_dir=tmp_path / "build",
+        build_dir=folder / "build",
         build_args=["-Wno-fatal", "--no-timing", "--x-assign", "fast", "--x-initial", "fast"],
-        log_file=tmp_path / "build.log",
+        log_file=folder / "build.log",
     )
     results = simulation.test(
-        test_module="tests.rtl.shell_cocotb",
+        test_module=f"tests.rtl.{module}",
         hdl_toplevel=wrapper.TOP,
-        build_dir=tmp_path / "build",
-        test_dir=tmp_path / "build",
+        build_dir=folder / "build",
+        test_dir=folder / "build",
         seed=1,
         extra_env={
             "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-            "LEPTON_SHAPE": " ".join(map(str, SHAPE)),
+            "LEPTON_SHAPE": shape,
             "LEPTON_BATCHES": os.environ.get("LEPTON_EXAMPLES", "20"),
         },
-        log_file=tmp_path / "run.log",
+        log_file=folder / "run.log",
     )
     tests, failures = runner.get_results(results)
-    assert (tests, failures) == (1, 0), (tmp_path / "run.log").read_text()[-3000:]
+    assert (tests, failures) == (1, 0), (folder / "run.log").read_text()[-3000:]
+
+
+def test_random_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "design"
+    design = make(place, *SHAPE)
+    simulate(tmp_path, monkeypatch, design, place, "shell_cocotb", " ".join(map(str, SHAPE)))
+
+
+def test_weights_read_beside_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    design, place = build(PLAIN, tmp_path / "unit")
+    places = [(m.offset, m.word_bytes, m.depth, m.lanes * m.bits) for m in design.weights]
+    simulate(tmp_path, monkeypatch, design, place, "weights_cocotb", str(places))
