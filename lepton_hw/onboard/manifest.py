@@ -114,12 +114,13 @@ def _manifest(folder: Path, values: dict[str, Any]) -> Manifest:
         labels=tuple(contract["labels"]),
         sensors=tuple(values["sensors"]),
         files=dict(values["files"]),
-        weights=tuple(_weights(entry) for entry in values.get("weights", ())),
+        weights=tuple(read_weight_layer(entry) for entry in values.get("weights", ())),
         fixed_weights=tuple(values.get("fixed_weights", ())),
     )
 
 
-def _weights(entry: dict[str, Any]) -> WeightLayer:
+def read_weight_layer(entry: dict[str, Any]) -> WeightLayer:
+    """One entry of ``weights``; raises `DesignError` where its numbers contradict each other."""
     layer = WeightLayer(
         name=str(entry["layer"]),
         dtype=str(entry["dtype"]),

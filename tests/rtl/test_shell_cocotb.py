@@ -29,7 +29,8 @@ def make_flags() -> str:
     compiler = cxx.find().path
     values = {
         "CXX": compiler, "LINK": compiler, "AR": "ar", "PYTHON3": sys.executable,
-        "CFG_CXXFLAGS_STD": "-std=gnu++20", "CFG_CXXFLAGS_PCH_I": "-include", "OPT_FAST": "-O1", "OPT_GLOBAL": "-O1",
+        "CFG_CXXFLAGS_STD": "-std=gnu++20", "CFG_CXXFLAGS_PCH_I": "-include",
+        "OPT_FAST": "-O1", "OPT_GLOBAL": "-O1",
     }  # fmt: skip
     return " ".join(f"{name}={value}" for name, value in values.items())
 

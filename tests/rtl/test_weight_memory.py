@@ -9,13 +9,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
 
+from lepton_hw.compiler.weights import own_weights
+from lepton_hw.compiler.world import finn_world
 from lepton_hw.design import WeightMemory
 from lepton_hw.errors import InputError
 from lepton_hw.onboard import InputError as DriverInputError
+from lepton_hw.onboard.manifest import read_weight_layer
 from lepton_hw.sim.shell import LEPTON, ShellSim, Stalls
 from tests.rtl.test_driver_rtl import SimTransport
-from tests.rtl.weight_cases import KINDS, PLAIN, Running, Unit, random_unit, random_weights, running
+from tests.rtl.weight_cases import (
+    KINDS,
+    PLAIN,
+    Running,
+    Unit,
+    build,
+    random_unit,
+    random_weights,
+    running,
+)
 
 EXAMPLES = int(os.environ.get("LEPTON_EXAMPLES", "20"))
 
@@ -163,3 +177,31 @@ def test_the_driver_says_what_is_wrong(plain: Running) -> None:
         plain.acc.load_weights({"conv": good})
     with pytest.raises(DriverInputError, match=r"shape \(6, 24\) for .*; expected \(24, 6\)"):
         plain.acc.load_weights({name: good.T})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_words_are_those_of_finn(tmp_path: Path, kind: str) -> None:
+    """Our packing against the files that FINN writes for its memories, and for its own driver."""
+    for seed in range(EXAMPLES // 4):
+        unit, folder = random_unit(kind, seed), tmp_path / str(seed)
+        design, place = build(unit, folder)
+        model = ModelWrapper(str(folder / "finn.onnx"))
+        own = own_weights(model)
+        for node, memory in zip(model.graph.node, design.weights, strict=True):
+            layer = read_weight_layer(memory.model_dump())
+            words = layer.words(own[node.name])
+            assert np.array_equal(layer.tensor(words), own[node.name]), unit
+            raw = words.tobytes()
+            stored = (place / "rtl" / node.name / "memblock.dat").read_text().split()
+            size = memory.word_bytes
+            found = [
+                int.from_bytes(raw[at : at + size], "little") for at in range(0, len(raw), size)
+            ]
+            assert found == [int(word, 16) for word in stored], unit
+            if node.op_type == "VVAU_rtl":
+                continue  # FINN's file for its driver has a VVAU's SIMD in the order of its HLS
+            file = folder / "runtime.dat"
+            with finn_world(folder / "again", folder / "finn.log"):
+                weights = model.get_initializer(node.input[1])
+                getCustomOp(node).make_weight_file(weights, "decoupled_runtime", str(file))
+            assert [int(word, 16) for word in file.read_text().split()] == words.tolist(), unit
