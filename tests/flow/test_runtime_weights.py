@@ -97,6 +97,8 @@ def test_own_weights_give_the_integers_of_the_fixed_design(built: Built, made: R
     assert made.compiled.writable_weights == made.acc.weight_layers
     assert len(made.acc.weight_layers) == 4
     assert made.compiled.fixed_weights == ()
+    assert made.compiled.lut > built.compiled.lut, "streamers and their ports are not free"
+    assert made.compiled.interval_reached == built.compiled.interval_reached
     assert np.array_equal(made.acc.infer(made.images), baked(built))
     for name, weights in own(made).items():
         assert np.array_equal(made.acc.read_weights(name), weights)
