@@ -62,11 +62,13 @@ class WeightLayer(NamedTuple):
 
     def require_consistent(self) -> None:
         """Raises `DesignError` where the numbers contradict each other."""
-        codes = math.prod(self.shape)
-        if math.prod(self.split) != codes or sorted(self.order) != [*range(len(self.split))]:
+        codes, held = math.prod(self.shape), self.depth * self.lanes
+        split = math.prod(self.split), sorted(self.order)
+        if split != (codes, [*range(len(self.split))]) or held != codes:
             raise DesignError(
-                f"the weights of {self.name} are split as {self.split} for {codes} codes",
-                "as many codes in both",
+                f"the weights of {self.name} are split as {self.split} for {codes} codes "
+                f"in {self.depth} words of {self.lanes}",
+                "as many codes in each",
                 "deploy the design again",
             )
         if self._packing().frame_bytes > self.size or self.word_bytes % 4:
