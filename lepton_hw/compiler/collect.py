@@ -55,7 +55,7 @@ def _kernel(
     listed = [Path(name) for name in op.get_rtl_file_list(abspath=True)]
     streamer = _streamer(op, generated)
     if streamer is not None:
-        listed += [streamer, *(_library_root() / name for name in STREAMER)]
+        listed += [streamer, *(library_root() / name for name in STREAMER)]
     own = [path for path in listed if path.is_relative_to(generated)]
     shared = [path for path in listed if not path.is_relative_to(generated)]
     counts = op.get_op_and_param_counts()
@@ -79,7 +79,8 @@ def _kernel(
     )
 
 
-def _library_root() -> Path:
+def library_root() -> Path:
+    """Where FINN's RTL library lies."""
     from finn.util.settings import get_settings
 
     return Path(get_settings().finn_rtllib)
