@@ -8,7 +8,7 @@ import numpy as np
 from lepton_hw.artifacts import Artifact, digest, file_digest
 from lepton_hw.board import Board
 from lepton_hw.deployment import HANDOFFS, ONBOARD, write_deployment
-from lepton_hw.design import read_design
+from lepton_hw.design import WEIGHTS, read_design
 from lepton_hw.errors import InputError
 from lepton_hw.progress import Progress
 from lepton_hw.stages.export import Exported
@@ -47,10 +47,11 @@ def run(
     codes = np.load(simulated.path("outputs.npz"))["codes"]
     inputs = np.load(exported.path("vectors.npz"))["inputs"][: len(codes)]
     file, shown = bitstream
+    weights = stitched.path(WEIGHTS)  # where they can be rewritten
     with progress.task("deploy", 1) as task:
         write_deployment(
             workdir / FOLDER, file, read_design(stitched.folder), exported.contract, board,
-            shown, (inputs, codes),
+            shown, (inputs, codes), weights if weights.is_file() else None,
         )  # fmt: skip
         task.advance()
     return Deployed(design_digest=shown, vectors=len(codes))

@@ -9,7 +9,7 @@ from pathlib import Path
 from lepton_hw.board import Board
 from lepton_hw.design import Design
 from lepton_hw.rtl.shell import wrapper
-from lepton_hw.rtl.shell.address_map import SEGMENTS, processor_of
+from lepton_hw.rtl.shell.address_map import processor_of
 from lepton_hw.rtl.shell.handoff import handoff_text
 from lepton_hw.sim.shell import shell_library
 from lepton_hw.virtual import bitstream
@@ -38,9 +38,11 @@ def write_bitstream(
         shutil.copyfile(design_folder / name, folder / name)
     values = {
         "digest": digest.hex(), "part": board.part, "board": board.name,
-        "max_burst": MAX_BURST, "segments": SEGMENTS,
+        "max_burst": MAX_BURST, "segments": wrapper.segments(design),
     }  # fmt: skip
     model_digest = bitstream.write_model(folder, values)
-    path.with_suffix(".hwh").write_text(handoff_text(board.part, processor, board.clock))
+    path.with_suffix(".hwh").write_text(
+        handoff_text(board.part, processor, board.clock, wrapper.segments(design))
+    )
     path.write_bytes(bitstream.bit_bytes(board.part, model_digest))
     return digest.hex()

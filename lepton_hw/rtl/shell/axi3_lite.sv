@@ -66,10 +66,8 @@ module axi3_lite #(
     function automatic logic [ADDRESS_BITS-1:0] following(
         logic [ADDRESS_BITS-1:0] address, logic [1:0] size, logic [1:0] burst
     );
-        logic [ADDRESS_BITS-1:0] step;
-        step = ADDRESS_BITS'(1) << size;
-        // The first address of a burst need not be a multiple of its size, the others are.
-        return burst == FIXED ? address : (address & ~(step - 1'b1)) + step;
+        // An unaligned first address stays so: its word, which is all that counts, is the same.
+        return burst == FIXED ? address : address + (ADDRESS_BITS'(1) << size);
     endfunction
 
     // Reads: take the request, ask for a word, give it, until the last.
