@@ -4,6 +4,7 @@ It reads the database by itself, tile by tile, and shares no code with `frames`,
 there shows here.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from lepton_hw.xc7.device import Memory
 from lepton_hw.xc7.fasm import Setting
 from lepton_hw.xc7.segbits import Pattern
 
+#: A bitstream of another design differs in millions of bits; nobody reads so many names.
+LISTED = 100
+
 Table = NDArray[np.bool_]  # one row a tile, one column a feature
 
 
@@ -23,7 +27,7 @@ class Difference:
     """What a bitstream lacks of its FASM (`missing`) and what it has besides (`extra`).
 
     `missing` names features; `extra` names the features to which unexpected bits belong, or the
-    bits themselves where no feature explains them.
+    bits themselves where no feature explains them. Both end after `LISTED` names.
     """
 
     missing: tuple[str, ...]
@@ -38,27 +42,29 @@ class _Kind:
 
     def __init__(self, shape: Shape, database: Database) -> None:
         found = database.type_of(shape)
-        theirs = {name: ours for ours, name in shape.sites}
-        self.names: list[tuple[str, int]] = []
+        self._theirs = {name: ours for ours, name in shape.sites}
+        self._windows = dict(shape.windows)
+        self.labels: list[str] = []
         self.patterns: list[Pattern] = []
-        windows = dict(shape.windows)
-        features = [(name, 0, pattern) for name, pattern in found.single.items()]
-        features += [
-            (name, index, pattern)
-            for name, elements in found.vectors.items()
-            for index, pattern in elements.items()
-        ]
-        for name, index, pattern in features:
-            if pattern.bus in windows and windows[pattern.bus].holds(pattern):
-                site, dot, rest = name.partition(".")
-                self.names.append((theirs.get(site, site) + dot + rest, index))
-                self.patterns.append(pattern)
         self.columns: dict[tuple[str, int], int] = {}
-        for column, key in enumerate(self.names):  # a single feature hides an element 0
-            self.columns.setdefault(key, column)
+        for name, pattern in found.single.items():
+            self._feature(name, 0, "", pattern)
+        for name, elements in found.vectors.items():
+            for index, pattern in elements.items():
+                self._feature(name, index, f"[{index}]", pattern)
         self.tiles: list[str] = []
         self.rows: dict[str, int] = {}
-        self._bases: dict[str, list[int]] = {bus: [] for bus in windows}
+        self._bases: dict[str, list[int]] = {bus: [] for bus in self._windows}
+
+    def _feature(self, name: str, index: int, suffix: str, pattern: Pattern) -> None:
+        """One more column, if the feature is wholly inside tiles of this shape."""
+        if pattern.bus in self._windows and self._windows[pattern.bus].holds(pattern):
+            site, dot, rest = name.partition(".")
+            ours = self._theirs.get(site, site) + dot + rest
+            # A single feature comes first and hides an element 0 of the same name.
+            self.columns.setdefault((ours, index), len(self.patterns))
+            self.labels.append(ours + suffix)
+            self.patterns.append(pattern)
 
     def add(self, name: str, bases: dict[str, int]) -> None:
         """One more tile."""
@@ -95,15 +101,7 @@ class _Kind:
 
     def name(self, row: int, column: int) -> str:
         """A feature as FASM names it."""
-        name, index = self.names[column]
-        element = self.patterns[column] is not self._single(name)
-        return f"{self.tiles[row]}.{name}" + (f"[{index}]" if element else "")
-
-    def _single(self, name: str) -> Pattern | None:
-        """The pattern of a feature that is no vector."""
-        column = self.columns.get((name, 0))
-        alone = column is not None and self.names.count((name, 1)) == 0
-        return self.patterns[column] if alone and column is not None else None
+        return f"{self.tiles[row]}.{self.labels[column]}"
 
     def _by_bus(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
@@ -141,7 +139,8 @@ def undecoded(settings: Iterable[Setting], memory: Memory, database: Database) -
             missing += [kind.name(int(row), int(column)) for row, column in np.argwhere(absent)]
             kind.mark(wanted[shape], explained)
     unexpected = memory & ~explained
-    return Difference(tuple(missing), tuple(_explanations(unexpected, kinds, tables, database)))
+    extra = _explanations(unexpected, kinds, tables, database)
+    return Difference(tuple(missing[:LISTED]), tuple(itertools.islice(extra, LISTED)))
 
 
 def _kinds(database: Database) -> dict[Shape, _Kind]:

@@ -51,7 +51,8 @@ def assemble(settings: Iterable[Setting], database: Database) -> Memory:
     feature's tile, and where two features want a bit differently.
     """
     groups = _grouped(settings, database)
-    ones, zeros = [], []
+    ones: list[Positions] = []
+    zeros: list[Positions] = []
     for key, group in groups.items():
         for positions, wanted in _positions(key, group, database):
             (ones if wanted else zeros).append(positions.reshape(-1))
@@ -106,19 +107,18 @@ def _grouped(settings: Iterable[Setting], database: Database) -> dict[_Key, _Gro
 
 def _without_bits(key: _Key, group: _Group, database: Database) -> list[Setting]:
     """Settings that turn something on that the database does not know."""
-    known = [
-        database.find(key.shape, key.name, key.low + index) is not None
+    lacking = [
+        index
         for index in range(key.width)
+        if database.find(key.shape, key.name, key.low + index) is None
     ]
-    if all(known):
+    if not lacking:
         return []
-    wrong = group.masks(key.width)[:, ~np.array(known)].any(axis=1)
-    return [each for each, bad in zip(group.settings, wrong, strict=True) if bad]
+    wrong = np.flatnonzero(group.masks(key.width)[:, lacking].any(axis=1))
+    return [group.settings[index] for index in wrong]
 
 
-def _positions(
-    key: _Key, group: _Group, database: Database
-) -> Iterator[tuple[Positions, bool]]:
+def _positions(key: _Key, group: _Group, database: Database) -> Iterator[tuple[Positions, bool]]:
     """Positions of all bits of a group, as (positions, what they must be)."""
     masks = group.masks(key.width)
     patterns = [database.find(key.shape, key.name, key.low + i) for i in range(key.width)]

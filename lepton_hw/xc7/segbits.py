@@ -84,7 +84,8 @@ def _lines(file: Path, tile_type: str) -> Iterable[tuple[str, list[str]]]:
 
 
 def _pattern(bus: str, words: list[str], file: Path) -> Pattern:
-    ones, zeros = [], []
+    ones: list[int] = []
+    zeros: list[int] = []
     for word in words:
         match = _BIT.fullmatch(word)
         if match is None:
