@@ -37,11 +37,12 @@ class Window(NamedTuple):
         return True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
     """What tiles have in common whose features have the same bits: type, windows and site names.
 
-    `sites` maps the names of sites in a borrowed type's features: ours → theirs.
+    `sites` maps the names of sites in a borrowed type's features: ours → theirs. There is one
+    object a shape, so that comparing two is comparing their addresses.
     """
 
     type: str
@@ -84,7 +85,7 @@ class Database:
         file = self.folder / _fabric(self.folder, self.part) / "tilegrid.json"
         try:
             grid = json.loads(file.read_text())
-            shapes: dict[Shape, Shape] = {}
+            shapes: dict[tuple[Any, ...], Shape] = {}
             return {name: self._tile(values, shapes) for name, values in grid.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
@@ -132,7 +133,7 @@ class Database:
             ) from None
         return banks
 
-    def _tile(self, values: dict[str, Any], shapes: dict[Shape, Shape]) -> Tile:
+    def _tile(self, values: dict[str, Any], shapes: dict[tuple[Any, ...], Shape]) -> Tile:
         windows, bases, sites, bits_of = [], {}, {}, values["type"]
         for bus, bits in values.get("bits", {}).items():
             alias = bits.get("alias")
@@ -143,8 +144,9 @@ class Database:
             windows.append((bus, Window(bits["frames"], first, bits["words"])))
             frame = self.device.numbers[int(bits["baseaddr"], 0)]
             bases[bus] = frame * FRAME_BITS + 32 * (bits["offset"] - first)
-        shape = Shape(values["type"], bits_of, tuple(windows), tuple(sorted(sites.items())))
-        return Tile(shapes.setdefault(shape, shape), bases, tuple(values.get("sites", {})))
+        key = (values["type"], bits_of, tuple(windows), tuple(sorted(sites.items())))
+        shape = shapes.setdefault(key, Shape(*key))
+        return Tile(shape, bases, tuple(values.get("sites", {})))
 
 
 def _renamed(shape: Shape, name: str) -> str:

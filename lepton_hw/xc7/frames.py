@@ -121,17 +121,18 @@ def _without_bits(key: _Key, group: _Group, database: Database) -> list[Setting]
 def _positions(key: _Key, group: _Group, database: Database) -> Iterator[tuple[Positions, bool]]:
     """Positions of all bits of a group, as (positions, what they must be)."""
     masks = group.masks(key.width)
-    patterns = [database.find(key.shape, key.name, key.low + i) for i in range(key.width)]
+    bases = {
+        bus: np.array([database.tiles[each.tile].bases[bus] for each in group.settings], np.int64)
+        for bus, _ in key.shape.windows
+    }
     for index in np.flatnonzero(masks.any(axis=0)):
-        pattern = patterns[index]
+        pattern = database.find(key.shape, key.name, key.low + int(index))
         assert pattern is not None
         _require_inside(key, pattern, group)
-        settings = group.settings
-        tiles = [each.tile for each, on in zip(settings, masks[:, index], strict=True) if on]
-        bases = np.array([database.tiles[name].bases[pattern.bus] for name in tiles], np.int64)
+        on = bases[pattern.bus][masks[:, index], None]
         for bits, wanted in ((pattern.ones, True), (pattern.zeros, False)):
             if bits:
-                yield bases[:, None] + np.array(bits, np.int64), wanted
+                yield on + np.array(bits, np.int64), wanted
 
 
 def _require_inside(key: _Key, pattern: Pattern, group: _Group) -> None:
