@@ -149,7 +149,13 @@ def frames(payload: bytes, device: Device, name: str = "the file") -> Memory:
     return device.memory(table[kept])
 
 
-def build(payload: bytes, design: str, part: str, date: str = "", time: str = "") -> bytes:
+def build(
+    payload: bytes,
+    design: str,
+    part: str,
+    date: str = "1970/01/01",
+    time: str = "00:00:00",
+) -> bytes:
     """A ``.bit`` file around a payload; the same arguments give the same bytes.
 
     `design` may hold more than a name, as ``"name;Generator=…"``; each field is ASCII.
