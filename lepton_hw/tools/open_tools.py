@@ -23,19 +23,20 @@ from lepton_hw.progress import SILENT, Progress
 from lepton_hw.tools import apt
 
 SUITE = "unstable"
+NEXTPNR = "nextpnr-himbaechel-xilinx"
 #: Program → the package that has it, whose version is the program's.
 PROGRAMS = {
-    "nextpnr-himbaechel-xilinx": "nextpnr-himbaechel-xilinx",
+    NEXTPNR: NEXTPNR,
     "xc7frames2bit": "prjxray",
     "bitread": "prjxray",
 }
-DATA = ("nextpnr-himbaechel-xilinx-chipdb", "prjxray-database")
+DATA = (f"{NEXTPNR}-chipdb", "prjxray-database")
 CHIPDB, DATABASE = Path("usr/share/nextpnr/himbaechel/xilinx"), Path("usr/share/prjxray/database")
 #: Of 700 MB that the packages unpack to, what the project's boards do not need.
 _SPARE = (
     *(str(DATABASE / family) for family in ("artix7", "kintex7", "spartan7")),
     f"{CHIPDB}/chipdb-xc7a*", f"{CHIPDB}/chipdb-xc7s*",
-    "usr/lib/python3*", "usr/lib/*/gconv", "usr/share/zoneinfo", "var", "etc",
+    "usr/lib/*/gconv", "usr/share/zoneinfo", "var", "etc",
 )  # fmt: skip
 REMEDY = "run 'make open-tools'"
 
@@ -125,8 +126,7 @@ def fetch(
             with new_folder(folder / "tools") as parts:
                 apt.fetch(packages, parts, mirror or apt.host_mirror(), SUITE, progress)
                 _trim(parts / "root")
-    for name in PROGRAMS:
-        _try(_fetched(name, folder), folder)
+    _try(folder)
     return _versions(folder)
 
 
@@ -145,12 +145,12 @@ def _whole(folder: Path) -> bool:
 
 def database(name: str = "zynq7") -> Path:
     """The folder of Project X-Ray's database for a family; raises `MissingTool`."""
-    return _data(DATABASE / name, "prjxray-database")
+    return _data(DATABASE / name, DATA[1])
 
 
 def chipdb(part: str) -> Path:
     """nextpnr's file for the device of a part (``"xc7z020clg400-1"``); raises `MissingTool`."""
-    found = sorted(_data(CHIPDB, "nextpnr-himbaechel-xilinx-chipdb").glob("chipdb-*.bin"))
+    found = sorted(_data(CHIPDB, DATA[0]).glob("chipdb-*.bin"))
     devices = {file.stem.removeprefix("chipdb-"): file for file in found}
     for device, file in devices.items():
         if part.startswith(device):
@@ -173,16 +173,29 @@ def _trim(root: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _try(program: Program, folder: Path) -> None:
-    """Starts a fetched program once: a processor or kernel that it does not suit shows now."""
-    code, said = program.run(["--version"], folder, Path(os.devnull))
-    if code not in (0, 1) or "error while loading" in said:
-        last = said.strip().splitlines()[-1:] or [f"exit code {code}"]
-        raise StageError(
-            f"{program.name} does not run here: {last[0]}",
-            "a program that answers --version",
-            "work in the open-build container",
-        )
+def _try(folder: Path) -> None:
+    """Starts each fetched program once: what is missing, or does not suit the processor, shows now.
+
+    nextpnr goes as far as it can without a design: it loads its device file and its Python.
+    """
+    nothing = folder / "no-such-design"
+    chips = sorted((folder / "tools" / "root" / CHIPDB).glob("chipdb-*.bin"))
+    device = chips[0].stem.removeprefix("chipdb-") + "clg400-1" if chips else ""
+    asked = {
+        NEXTPNR: (["--device", device, "--chipdb", str(chips[0] if chips else nothing),
+                   "--json", str(nothing)], "Failed to open"),
+        "xc7frames2bit": ([f"--part_file={nothing}"], "not found or invalid"),
+        "bitread": ([str(nothing)], "Can't open input file"),
+    }  # fmt: skip
+    for name, (arguments, answer) in asked.items():
+        code, said = _fetched(name, folder).run(arguments, folder, Path(os.devnull))
+        if answer not in said:
+            last = said.strip().splitlines()[-1:] or [f"exit code {code}"]
+            raise StageError(
+                f"{name} does not run here: {last[0].strip()}",
+                "a program that complains of its missing input",
+                f"delete {folder} and run it again, or work in the open-build container",
+            )
 
 
 def _versions(folder: Path) -> dict[str, str]:
