@@ -28,6 +28,7 @@ RESOURCES = {
 }  # fmt: skip
 _USED = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", re.MULTILINE)
 _HOLD = re.compile(r"^Info: (\d+) Hold/min time violations", re.MULTILINE)
+_HOLD_END = re.compile(r"^Info:\s+hold\s+\S+\s+(-?[\d.]+) Source (.+)$", re.MULTILINE)
 _NO_ROOM = re.compile(r"no BELs remaining to implement cell type '([^']+)'")
 _LEGAL = re.compile(r"Unable to find (?:legal placement|a placement location)")
 _ERROR = re.compile(r"^ERROR: (.+)$", re.MULTILINE)
@@ -46,8 +47,8 @@ class Clock:
 class Routed:
     """What one run made: clocks, cells by nextpnr's names as (used, available), and violations.
 
-    `hold` counts paths that are too fast for their flip-flop: such a design does not work at any
-    clock.
+    `hold` counts paths that are too fast for what they end in: such a design works at no clock.
+    `worst_hold` names the end of the worst one, and by how much.
     """
 
     seed: int
@@ -55,6 +56,7 @@ class Routed:
     used: dict[str, tuple[int, int]]
     hold: int
     fasm: Path
+    worst_hold: str = ""
 
     @property
     def mhz(self) -> float:
@@ -101,7 +103,8 @@ class Nextpnr:
         if code or not fasm.is_file() or not report.is_file():
             raise refusal(said, code, log)
         clocks, used = parse_report(report.read_text())
-        return Routed(seed, clocks, used, hold_violations(said), fasm)
+        hold, worst = hold_violations(said)
+        return Routed(seed, clocks, used, hold, fasm, worst)
 
 
 def find() -> Nextpnr:
@@ -145,10 +148,14 @@ def parse_report(text: str) -> tuple[tuple[Clock, ...], dict[str, tuple[int, int
     return clocks, used
 
 
-def hold_violations(log: str) -> int:
-    """How many paths of the routed design are too fast, by the last analysis in the log."""
-    counts = _HOLD.findall(log)
-    return int(counts[-1]) if counts else 0
+def hold_violations(log: str) -> tuple[int, str]:
+    """How many paths are too fast by the last analysis in the log, and the end of the worst."""
+    counts = list(_HOLD.finditer(log))
+    if not counts:
+        return 0, ""
+    ends = [(float(slack), end) for slack, end in _HOLD_END.findall(log, counts[-1].end())]
+    worst = f"{min(ends)[1]} by {-min(ends)[0]:.2f} ns" if ends else ""
+    return int(counts[-1][1]), worst
 
 
 def best(routed: Sequence[Routed]) -> Routed:
@@ -158,9 +165,10 @@ def best(routed: Sequence[Routed]) -> Routed:
     """
     sound = [each for each in routed if not each.hold]
     if not sound:
-        least = min((each.hold for each in routed), default=0)
+        least = min(routed, key=lambda each: each.hold, default=None)
+        where = f", at least {least.hold}: {least.worst_hold}" if least else ""
         raise StageError(
-            f"each of {len(routed)} seeds has paths that are too fast (at least {least})",
+            f"each of {len(routed)} seeds has paths that are too fast{where}",
             "one without hold violations",
             "try more seeds",
         )

@@ -134,17 +134,17 @@ class Database:
         return banks
 
     def _tile(self, values: dict[str, Any], shapes: dict[tuple[Any, ...], Shape]) -> Tile:
-        windows, bases, sites, bits_of = [], {}, {}, values["type"]
+        windows, bases, sites, bits_of = [], {}, {}, str(values["type"])
         for bus, bits in values.get("bits", {}).items():
             alias = bits.get("alias")
             first = alias["start_offset"] if alias else 0
             if alias:
                 bits_of = alias["type"]
                 sites.update(alias["sites"])
-            windows.append((bus, Window(bits["frames"], first, bits["words"])))
+            windows.append((bus, Window(int(bits["frames"]), int(first), int(bits["words"]))))
             frame = self.device.numbers[int(bits["baseaddr"], 0)]
             bases[bus] = frame * FRAME_BITS + 32 * (bits["offset"] - first)
-        key = (values["type"], bits_of, tuple(windows), tuple(sorted(sites.items())))
+        key = (str(values["type"]), bits_of, tuple(windows), tuple(sorted(sites.items())))
         shape = shapes.setdefault(key, Shape(*key))
         return Tile(shape, bases, tuple(values.get("sites", {})))
 

@@ -61,8 +61,10 @@ class _Kind:
         if pattern.bus in self._windows and self._windows[pattern.bus].holds(pattern):
             site, dot, rest = name.partition(".")
             ours = self._theirs.get(site, site) + dot + rest
-            # A single feature comes first and hides an element 0 of the same name.
-            self.columns.setdefault((ours, index), len(self.patterns))
+            # FASM may use either name of a borrowed site. A single feature comes first and hides an
+            # element 0 of the same name.
+            for known in {name, ours}:
+                self.columns.setdefault((known, index), len(self.patterns))
             self.labels.append(ours + suffix)
             self.patterns.append(pattern)
 
