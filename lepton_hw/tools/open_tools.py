@@ -38,6 +38,8 @@ _SPARE = (
     f"{CHIPDB}/chipdb-xc7a*", f"{CHIPDB}/chipdb-xc7s*",
     "usr/lib/*/gconv", "usr/share/zoneinfo", "var", "etc",
 )  # fmt: skip
+#: Where the system keeps its data.
+SYSTEM = Path("/")
 REMEDY = "run 'make open-tools'"
 
 
@@ -132,7 +134,7 @@ def fetch(
 
 def _of_the_system() -> bool:
     programs = all(shutil.which(name) for name in PROGRAMS)
-    return programs and all((Path("/") / each).is_dir() for each in (CHIPDB, DATABASE))
+    return programs and all((SYSTEM / each).is_dir() for each in (CHIPDB, DATABASE))
 
 
 def _whole(folder: Path) -> bool:
@@ -161,7 +163,7 @@ def chipdb(part: str) -> Path:
 
 
 def _data(path: Path, package: str) -> Path:
-    for root in (Path("/"), home() / "tools" / "root"):
+    for root in (SYSTEM, home() / "tools" / "root"):
         if (root / path).is_dir():
             return root / path
     raise MissingTool(f"{path.name} of {package} is not installed", f"Debian's {SUITE}", REMEDY)
