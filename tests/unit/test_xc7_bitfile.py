@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xc7_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_hw.errors import InputError
 from lepton_hw.xc7 import bitfile, device
 from lepton_hw.xc7.device import WORDS, Device
-from tests.unit import xc7_cases as cases
 
 DEVICE = Device("xc7z999clg400-1", cases.IDCODE, tuple(range(6)), {})
 FRAMES = np.arange(6 * WORDS, dtype=np.uint32).reshape(6, WORDS)

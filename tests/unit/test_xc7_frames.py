@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xc7_cases as cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from lepton_hw.errors import InputError
 from lepton_hw.xc7 import bitfile, decode, device, fasm, frames, implied
 from lepton_hw.xc7.database import Database
 from lepton_hw.xc7.device import FRAME_BITS, WORDS
-from tests.unit import xc7_cases as cases
 
 EXAMPLES = int(os.environ.get("LEPTON_EXAMPLES", "100"))
 
