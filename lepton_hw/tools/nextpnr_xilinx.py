@@ -3,9 +3,8 @@
 The clock of a design is the one that the report says was reached, never the one asked for. It
 writes FASM; making a bitstream of that is `lepton_hw.xc7`'s and `prjxray`'s work.
 
-Version 0.11.1 leaves two things out of its timing: the data and address pins of 36 kb memories
-(its model names a clock pin that the cell does not have), and all pins of the processor. `untimed`
-counts them. Delays of LUTs and flip-flops are constants in its model, not the vendor's figures.
+Version 0.11.1 leaves pins out of its timing (see `nextpnr_netlist.untimed`), and delays of LUTs and
+flip-flops are constants in its model, not the vendor's figures.
 """
 
 import json
@@ -14,9 +13,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lepton_hw.errors import InputError, StageError
+from lepton_hw.errors import StageError
 from lepton_hw.tools import open_tools
 from lepton_hw.tools.open_tools import Program
 
@@ -88,9 +86,9 @@ class Nextpnr:
     ) -> Routed:
         """Places and routes with one seed; writes ``seed<n>.fasm``, ``.json`` and ``.log``.
 
-        `netlist` is what `prepared` has made, `constraints` an XDC file with pins and standards.
-        Raises `StageError` where the design does not fit or is refused, or the program ends
-        without a report.
+        `netlist` comes from `nextpnr_netlist.prepared`, `constraints` is an XDC file with pins and
+        standards. Raises `StageError` where the design does not fit or is refused, or the program
+        ends without a report.
         """
         fasm, report = folder / f"seed{seed}.fasm", folder / f"seed{seed}.json"
         log = folder / f"seed{seed}.log"
@@ -204,63 +202,8 @@ def refusal(log: str, code: int, file: Path) -> StageError:
             "room to place it",
             "fold it more, or try another seed",
         )
-    reason = first[1] if first else f"exit code {code} and no error message"
+    crash = re.search(r"^\s+what\(\):\s+(.+)$", log, re.MULTILINE) or first
+    reason = crash[1] if crash else f"exit code {code} and no error message"
     return StageError(
         f"nextpnr failed: {reason.strip().rstrip('.')}", "a routed design", f"read {file}"
     )
-
-
-def prepared(netlist: dict[str, Any]) -> dict[str, Any]:
-    """The netlist with the initial contents of its distributed memories where nextpnr reads them.
-
-    Version 0.11.1 looks for the parameters INITA to INITD of RAM32M and RAM64M, which Xilinx and
-    Yosys call INIT_A to INIT_D, and takes zeros without a word. The contents of shift registers it
-    writes in a wrong order; only zeros are right in any. Raises `InputError` for a file that is no
-    netlist and `StageError` for a shift register that starts with ones.
-    """
-    try:
-        modules = {
-            name: {
-                **module,
-                "cells": {each: _renamed(cell) for each, cell in module.get("cells", {}).items()},
-            }
-            for name, module in netlist["modules"].items()
-        }
-        shifting = [
-            name
-            for module in modules.values()
-            for name, cell in module["cells"].items()
-            if cell["type"] in ("SRL16E", "SRLC32E")
-            and "1" in cell.get("parameters", {}).get("INIT", "")
-        ]
-    except (KeyError, TypeError, AttributeError):
-        raise InputError(
-            "the netlist has no modules with cells", "JSON as Yosys writes it", "synthesise again"
-        ) from None
-    if shifting:
-        raise StageError(
-            f"{len(shifting)} shift registers start with ones (first {shifting[0]})",
-            "zeros, since nextpnr 0.11 writes their contents in a wrong order",
-            "synthesise with 'synth_xilinx -nosrl'",
-        )
-    return {**netlist, "modules": modules}
-
-
-def _renamed(cell: dict[str, Any]) -> dict[str, Any]:
-    if cell["type"] not in ("RAM32M", "RAM64M"):
-        return cell
-    values = cell.get("parameters", {})
-    more = {f"INIT{p}": values[f"INIT_{p}"] for p in "ABCD" if f"INIT_{p}" in values}
-    return {**cell, "parameters": {**values, **more}}
-
-
-def untimed(netlist: dict[str, Any]) -> dict[str, int]:
-    """Cells of the netlist with pins that version 0.11.1 leaves out of its timing, by type."""
-    counts: dict[str, int] = {}
-    for module in netlist["modules"].values():
-        if module.get("attributes", {}).get("blackbox"):
-            continue
-        for cell in module.get("cells", {}).values():
-            if cell["type"] in ("RAMB36E1", "PS7"):
-                counts[cell["type"]] = counts.get(cell["type"], 0) + 1
-    return counts

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lepton_hw.errors import InputError, MissingTool
-from lepton_hw.tools import nextpnr_xilinx, open_tools, prjxray, yosys
+from lepton_hw.tools import nextpnr_netlist, nextpnr_xilinx, open_tools, prjxray, yosys
 from lepton_hw.xc7 import bitfile, decode, fasm, frames, implied
 from lepton_hw.xc7.database import Database
 from lepton_hw.xc7.fasm import Setting
@@ -31,16 +31,20 @@ module top (output wire led, input wire button);
   reg [9:0] address;
   reg [31:0] big [0:1023];
   (* ram_style = "distributed" *) reg [7:0] small [0:63];
+  (* ram_style = "distributed" *) reg [3:0] tiny [0:31];
   integer i;
   initial for (i = 0; i < 1024; i = i + 1) big[i] = i * 32'h9E3779B1;
   initial for (i = 0; i < 64; i = i + 1) small[i] = i * 8'h35 + 8'h11;
+  initial for (i = 0; i < 32; i = i + 1) tiny[i] = i * 4'h7 + 4'h5;
   always @(posedge clk) begin
     count <= resetn[0] ? count + from_ps[31:0] : 0;
     address <= from_ps[41:32] ^ count[9:0];
     word <= big[address];
     if (from_ps[42]) big[address] <= count;
+    if (from_ps[44]) tiny[address[4:0]] <= count[3:0];
     if (from_ps[43]) small[address[5:0]] <= count[7:0];
-    to_ps <= {word ^ {count[15:0], count[31:16]}, count[22:0], button, small[count[5:0]]};
+    to_ps <= {word ^ {count[15:0], count[31:16]}, count[18:0], tiny[count[4:0]], button,
+              small[count[5:0]]};
   end
   assign led = count[31];
 endmodule
@@ -90,7 +94,7 @@ def built(tools: prjxray.Prjxray, tmp_path_factory: pytest.TempPathFactory) -> B
     )
     subprocess.run([str(yosys.find()), "-q", "-p", script], cwd=folder, check=True,
                    capture_output=True)  # fmt: skip
-    netlist = nextpnr_xilinx.prepared(json.loads((folder / "top.json").read_text()))
+    netlist = nextpnr_netlist.prepared(json.loads((folder / "top.json").read_text()))
     (folder / "prepared.json").write_text(json.dumps(netlist))
     routed = nextpnr_xilinx.find().run(
         folder / "prepared.json", folder / "top.xdc", PART, 100.0, 1, folder
@@ -109,7 +113,7 @@ def test_place_and_route_reports_what_it_reached(built: Built) -> None:
     assert built.routed.resources["bram36"] == 1
     assert 60 < built.routed.resources["lut"] < 600
     assert built.routed.used["PS7_PS7"] == (1, 1)
-    assert nextpnr_xilinx.untimed(built.netlist) == {"PS7": 1, "RAMB36E1": 1}
+    assert nextpnr_netlist.untimed(built.netlist) == {"PS7": 1, "RAMB36E1": 1}
 
 
 def test_every_feature_comes_back(built: Built, tools: prjxray.Prjxray) -> None:
@@ -165,8 +169,10 @@ def test_memories_hold_what_verilog_says(built: Built) -> None:
         sum((f"{lut}.INIT[{row}]" in found) << row for row in range(64)) for lut in sorted(luts)
     }
     small = [(row * 0x35 + 0x11) % 256 for row in range(64)]
-    expected = {sum((small[row] >> bit & 1) << row for row in range(64)) for bit in range(8)}
-    assert expected <= columns
+    tiny = [(row % 32 * 7 + 5) % 16 for row in range(64)]  # twice over: 32 rows in a LUT of 64
+    for words, width in ((small, 8), (tiny, 4)):
+        for bit in range(width):
+            assert sum((words[row] >> bit & 1) << row for row in range(64)) in columns
 
 
 def test_inspection_knows_the_file(built: Built, tmp_path: Path) -> None:
