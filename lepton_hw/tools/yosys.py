@@ -263,23 +263,26 @@ def parse(text: str, top: str) -> Cells:
     return count(found["num_cells_by_type"], FAMILIES["xc7"])
 
 
-def cell_models(family: str, types: set[str]) -> str:
-    """Verilog of Yosys's simulation models of these cells, and of what they instantiate.
+def cell_models(family: str, types: set[str], without: set[str]) -> str:
+    """Verilog of Yosys's simulation models of these cells and of what they instantiate, but for
+    the cells `without`, which have another model.
 
     Raises `StageError` for a cell that has no model.
     """
     folder = share() / FAMILIES[family].library
     text = "\n".join((folder / name).read_text() for name in FAMILIES[family].models)
-    text = re.sub(r"//[^\n]*|\(\*.*?\*\)|\bspecify\b.*?\bendspecify\b", "", text, flags=re.DOTALL)
+    text = re.sub(
+        r"//[^\n]*|\(\*(?!\)).*?\*\)|\bspecify\b.*?\bendspecify\b", "", text, flags=re.DOTALL
+    )
     modules = {
         match[1]: match[0]
-        for match in re.finditer(r"^\s*module\s+(\\?[\w$]+).*?^?\s*\bendmodule\b", text,
-                                 re.MULTILINE | re.DOTALL)
-    }  # fmt: skip
-    wanted, queue = {}, sorted(types)
+        for match in re.finditer(r"\bmodule\s+(\\?[\w$]+).*?\bendmodule\b", text, re.DOTALL)
+    }
+    wanted: dict[str, str] = {}
+    queue = sorted(types)
     while queue:
         name = queue.pop(0)
-        if name in wanted:
+        if name in wanted or name in without:
             continue
         if name not in modules:
             raise StageError(

@@ -60,9 +60,14 @@ module DP16KD #(
     INITVAL_03, INITVAL_02, INITVAL_01, INITVAL_00};
 
   initial begin
-    if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG") $fatal(1, "DP16KD with an output register");
-    if (CSDECODE_A != "0b000" || CSDECODE_B != "0b000") $fatal(1, "DP16KD with a chip select");
-    if (RESETMODE != "SYNC") $fatal(1, "DP16KD with an asynchronous reset");
+    if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG") begin
+      $error("DP16KD with an output register");
+      $finish;
+    end
+    if (CSDECODE_A != "0b000" || CSDECODE_B != "0b000") begin
+      $error("DP16KD with a chip select");
+      $finish;
+    end
   end
 
   wire [35:0] data = {
@@ -103,7 +108,10 @@ module DP16KD #(
         if (!address[width == 36 ? i : i % 2]) written[9*i+:9] = 0;
   endfunction
 
-  wire writes_a = CEA && WEA && !RSTA, writes_b = CEB && WEB && !RSTB;
+  wire clk_a = CLKA ^ (CLKAMUX == "INV"), clk_b = CLKB ^ (CLKBMUX == "INV");
+  wire reset_a = RESETMODE == "ASYNC" && RSTA, reset_b = RESETMODE == "ASYNC" && RSTB;
+  wire writes_a = CEA && WEA && (RESETMODE == "ASYNC" || !RSTA);
+  wire writes_b = CEB && WEB && (RESETMODE == "ASYNC" || !RSTB);
   wire [35:0] mask_a = writes_a ? written(address_a, DATA_WIDTH_A) : 0;
   wire [35:0] mask_b = writes_b ? written(address_b, DATA_WIDTH_B) : 0;
   wire [35:0] new_a = (DATA_WIDTH_A == 36 ? data : {18'd0, data[17:0]})
@@ -121,27 +129,31 @@ module DP16KD #(
 
   wire [35:0] their_a = row_a == row_b ? mask_b : 0, their_b = row_a == row_b ? mask_a : 0;
 
-  always @(posedge (CLKA ^ (CLKAMUX == "INV"))) begin
+  always @(posedge clk_a)
     for (int i = 0; i < 36; i++) if (mask_a[i]) rows[row_a][i] <= new_a[i];
+
+  always @(posedge clk_a or posedge reset_a)
     if (RSTA) out_a <= 0;
     else if (CEA && (!WEA || WRITEMODE_A != "NORMAL"))
       out_a <= seen(rows[row_a], new_a, mask_a, new_b, their_a, reach(address_a, DATA_WIDTH_A),
         WRITEMODE_A == "WRITETHROUGH", place(address_a, DATA_WIDTH_A));
-  end
 
-  always @(posedge (CLKB ^ (CLKBMUX == "INV"))) begin
+  always @(posedge clk_b)
     for (int i = 0; i < 36; i++) if (mask_b[i]) rows[row_b][i] <= new_b[i];
+
+  always @(posedge clk_b or posedge reset_b)
     if (RSTB) out_b <= 0;
     else if (CEB && (!WEB || WRITEMODE_B != "NORMAL"))
       out_b <= seen(rows[row_b], new_b, mask_b, new_a, their_b, reach(address_b, DATA_WIDTH_B),
         WRITEMODE_B == "WRITETHROUGH", place(address_b, DATA_WIDTH_B));
-  end
 
   // A port of 36 bits reads on both ports' pins, the low half on A's.
   assign {
     DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9,
-    DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = DATA_WIDTH_B == 36 ? out_b[35:18] : out_b[17:0];
+    DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} =
+    DATA_WIDTH_B == 36 ? out_b[35:18] : out_b[17:0];
   assign {
     DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9,
-    DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = DATA_WIDTH_B == 36 ? out_b[17:0] : out_a[17:0];
+    DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} =
+    DATA_WIDTH_B == 36 ? out_b[17:0] : out_a[17:0];
 endmodule

@@ -49,8 +49,14 @@ module RAMB18E1 #(
   endfunction
 
   initial begin
-    if (DOA_REG != 0 || DOB_REG != 0) $fatal(1, "RAMB18E1 with an output register");
-    if (RAM_MODE != "SDP" && RAM_MODE != "TDP") $fatal(1, "RAMB18E1 in mode %s", RAM_MODE);
+    if (DOA_REG != 0 || DOB_REG != 0) begin
+      $error("RAMB18E1 with an output register");
+      $finish;
+    end
+    if (RAM_MODE != "SDP" && RAM_MODE != "TDP") begin
+      $error("RAMB18E1 in mode %s", RAM_MODE);
+      $finish;
+    end
   end
 
   wire [31:0] out_a, out_b;

@@ -67,10 +67,22 @@ module RAMB36E1 #(
   endfunction
 
   initial begin
-    if (DOA_REG != 0 || DOB_REG != 0) $fatal(1, "RAMB36E1 with an output register");
-    if (RAM_MODE != "SDP" && RAM_MODE != "TDP") $fatal(1, "RAMB36E1 in mode %s", RAM_MODE);
-    if (RAM_EXTENSION_A != "NONE" || RAM_EXTENSION_B != "NONE") $fatal(1, "a cascade of RAMB36E1");
-    if (EN_ECC_READ != "FALSE" || EN_ECC_WRITE != "FALSE") $fatal(1, "RAMB36E1 with ECC");
+    if (DOA_REG != 0 || DOB_REG != 0) begin
+      $error("RAMB36E1 with an output register");
+      $finish;
+    end
+    if (RAM_MODE != "SDP" && RAM_MODE != "TDP") begin
+      $error("RAMB36E1 in mode %s", RAM_MODE);
+      $finish;
+    end
+    if (RAM_EXTENSION_A != "NONE" || RAM_EXTENSION_B != "NONE") begin
+      $error("a cascade of RAMB36E1");
+      $finish;
+    end
+    if (EN_ECC_READ != "FALSE" || EN_ECC_WRITE != "FALSE") begin
+      $error("RAMB36E1 with ECC");
+      $finish;
+    end
   end
 
   assign {CASCADEOUTA, CASCADEOUTB, SBITERR, DBITERR, ECCPARITY, RDADDRECC} = 0;
