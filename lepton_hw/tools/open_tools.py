@@ -151,7 +151,7 @@ def database(name: str = "zynq7") -> Path:
 
 
 def chipdb(part: str) -> Path:
-    """nextpnr's file for the device of a part (``"xc7z020clg400-1"``); raises `MissingTool`."""
+    """nextpnr's file for the device of a part (as board files name it); raises `MissingTool`."""
     found = sorted(_data(CHIPDB, DATA[0]).glob("chipdb-*.bin"))
     devices = {file.stem.removeprefix("chipdb-"): file for file in found}
     for device, file in devices.items():

@@ -51,7 +51,7 @@ def wrapper_text(design: Design, digest: bytes, *, axi3: bool = True, max_burst:
             "join them within the network",
         )
     source, sink = design.stream(design.inputs[0]), design.stream(design.outputs[0])
-    ports = _axi_lite(address_bits(design)) + _axi(axi3)
+    ports = top_ports(address_bits(design), axi3=axi3)
     parameters = {
         "AXI3": f"1'b{int(axi3)}",
         "MAX_BURST": max_burst,
@@ -94,6 +94,11 @@ def wrapper_text(design: Design, digest: bytes, *, axi3: bool = True, max_burst:
         "endmodule",
     ]
     return "\n".join(lines) + "\n"
+
+
+def top_ports(address: int, *, axi3: bool) -> list[tuple[str, int, str]]:
+    """Direction, width and name of each port of ``lepton_top`` but clock and reset."""
+    return _axi_lite(address) + _axi(axi3)
 
 
 def address_bits(design: Design) -> int:

@@ -87,7 +87,7 @@ def zynq_text(address_bits: int = 18) -> str:
                                  for w, _, n in _PS7]),
         _instance(f"axi3_lite #(.ADDRESS_BITS({address_bits}))", "bridge",
                   _bridge_joins(address_bits)),
-        _instance(TOP, "design", _top_joins()),
+        _instance(TOP, "accelerated", _top_joins()),
         "endmodule",
         "",
     ])  # fmt: skip
