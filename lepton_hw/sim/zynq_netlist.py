@@ -99,7 +99,7 @@ def _bench_text(fabric: Netlist, design: Design) -> str:
     ports = ["  input wire aclk", "  input wire aresetn"]
     ports += [
         f"  {way} wire [{width - 1}:0] {name}"
-        for way, width, name in wrapper.top_ports(address, True)
+        for way, width, name in wrapper.top_ports(address, axi3=True)
     ]
     joins = _processor(address) | {"FCLKCLK": "{3'b0, aclk}", "FCLKRESETN": "{3'b0, aresetn}"}
     lines, pins = [], []
