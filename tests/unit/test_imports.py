@@ -19,7 +19,7 @@ RANKS = {
     "certificate": 1.2, "finn_settings": 1.2, "netlist_checks": 1.2, "deployment": 1.3,
     "models": 2, "data": 2, "plan": 2, "xc7": 2, "tools": 2.1,
     "rtl": 3, "reference": 3, "sim": 3.1, "compiler": 3.2, "virtual": 3.2,
-    "executors": 4, "training": 4, "evaluate": 4, "reporting": 4.1,
+    "bitstreams": 3.5, "executors": 4, "training": 4, "evaluate": 4, "reporting": 4.1,
     "stages": 5,
     "pipeline": 6,
     "cli": 7, "__main__": 7.1,
