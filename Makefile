@@ -15,15 +15,23 @@ PYTHON ?= $(shell for p in python3.11 python3; do \
 	$$p -c "$(AT_LEAST)" 2>/dev/null && { echo $$p; break; }; done)
 # What `make test` runs: make test TESTS=tests/unit
 TESTS ?=
+# The board's environment: pynq, which wants NumPy below 2. 3.1.2 is the last for PYNQ-Z1 and -Z2;
+# another one, such as PYNQ=4.0.0, goes into a folder of its own.
+PYNQ ?= 3.1.2
+BOARD_VENV := .venv-board$(if $(filter 3.1.2,$(PYNQ)),,-$(PYNQ))
+BOARD_STAMP := $(BOARD_VENV)/.stamp
+# Where `make hil` runs its tests: virtual, remote:HOST, ssh:[USER@]HOST or local.
+BOARD ?= virtual
+FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-certify \
-	bench-driver test-reference bench-shell test-shell \
+	bench-driver test-reference bench-shell test-shell hil board-env \
 	clean lock tools
 
 help:
 	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"
-	@echo "make test    the whole test suite (TESTS=path for a part)"
+	@echo "make test    the whole test suite, make hil included (TESTS=path for a part)"
 	@echo "make test-nightly  200 random configurations of each kernel"
 	@echo "make check   ruff and mypy"
 	@echo "make zoo     every network of the zoo, certified in RTL, as a table"
@@ -37,6 +45,8 @@ help:
 	@echo "make bench-driver  the board's driver: packing on one core, Python's share of a call"
 	@echo "make bench-shell  DMA throughput, the digits CNN behind the shell, cells of the shell"
 	@echo "make test-shell  1,000 random AXI scenarios of each kind"
+	@echo "make hil     hardware-in-the-loop tests (BOARD=virtual, remote:HOST, ssh:HOST, local)"
+	@echo "make board-env  the environment with pynq and the virtual board (PYNQ=4.0.0 for another)"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
 
@@ -45,6 +55,7 @@ demo: tools $(STAMP)
 
 test: tools $(STAMP)
 	@$(RUN)/python -m pytest $(TESTS)
+	@test -n "$(TESTS)" || $(MAKE) --no-print-directory hil
 
 check: $(STAMP)
 	@$(RUN)/ruff check .
@@ -89,6 +100,16 @@ test-shell: tools $(STAMP)
 test-nightly: tools $(STAMP)
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration
 
+# Two designs, since loading one after the other is part of it. On a real board: BOARD=ssh:HOST, and
+# the designs with bitstreams for it in DESIGNS (folders that `lepton deploy` made).
+DESIGNS ?= build/$(FLOW)/pynq_z2/deploy_virtual/design build/$(FLOW)_2bit/pynq_z2/deploy_virtual/design
+hil: tools $(STAMP) $(BOARD_STAMP)
+	@for flow in $(FLOW) $(FLOW)_2bit; do \
+		$(RUN)/lepton deploy $$flow --board pynq_z2 --toolchain virtual || exit; done
+	@$(BOARD_VENV)/bin/python -m pytest tests/hil --board=$(BOARD) $(addprefix --design=,$(DESIGNS))
+
+board-env: $(BOARD_STAMP)
+
 clean:
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -118,6 +139,17 @@ $(STAMP): requirements.lock requirements.finn pyproject.toml
 		echo "The packages could not be installed (pip's reason is above); expected access to a" \
 			"package index and free disk space; run make again." >&2; exit 1; }
 	@touch $(STAMP)
+
+$(BOARD_STAMP): requirements.board
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 was found; expected python3.11, or python3 of" \
+		"3.11 or newer, on PATH; install it or run make PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@rm -rf $(BOARD_VENV) && $(PYTHON) -m venv $(BOARD_VENV)
+	@echo "Installing pynq $(PYNQ) into $(BOARD_VENV) (a minute) ..."
+	@{ $(BOARD_VENV)/bin/python -m pip install -q -r requirements.board pynq==$(PYNQ) && \
+	   PYTHONPATH=. $(BOARD_VENV)/bin/python -m lepton_hw.virtual install >/dev/null ; } || { \
+		echo "pynq could not be installed (pip's reason is above); expected access to a package" \
+			"index and free disk space; run make again." >&2; exit 1; }
+	@touch $(BOARD_STAMP)
 
 # finn-plus stays out of the lock (it would refuse it), CUDA's own packages too (torch pins them),
 # and so do local versions such as +cpu.

@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from lepton_hw.artifacts import digest, file_digest, new_folder, write_atomically
 from lepton_hw.board import Board
 from lepton_hw.contract import InputContract
-from lepton_hw.design import Design, Stream
+from lepton_hw.design import WEIGHTS, Design, Stream
 from lepton_hw.errors import InputError
+from lepton_hw.finn_settings import FILE as SETTINGS
+from lepton_hw.finn_settings import finn_settings
 
 MANIFEST, BITSTREAM, VECTORS, DRIVER = "design.json", "design.bit", "vectors.npz", "driver.py"
 #: The format of ``design.json`` and the shell's major version that go with this driver.
 FORMAT, SHELL_MAJOR = 1, 1
+#: What pynq reads beside a bitstream.
+HANDOFFS = (".hwh", ".xsa", ".tcl", ".dtbo")
 ONBOARD = Path(__file__).resolve().parent / "onboard"
 _SCRIPT = '''"""Runs the design beside this file: python driver.py --help."""
 
@@ -69,6 +73,9 @@ def manifest(
         "sensors": list(board.sensors),
         "files": files,
     }
+    if design.weights:
+        values["weights"] = [memory.model_dump(mode="json") for memory in design.weights]
+        values["fixed_weights"] = list(design.fixed_weights)
     return {**values, "checksum": digest(values)}
 
 
@@ -89,12 +96,14 @@ def write_deployment(
     board: Board,
     design_digest: str,
     vectors: tuple[NDArray[np.int64], NDArray[np.int64]],
+    weights: Path | None = None,
 ) -> Path:
     """Writes the whole folder, in place of an older one, and returns it.
 
     `vectors` are input codes (N, *input shape) and the output codes that the hardware must give.
-    A ``.hwh`` or ``.xsa`` beside the bitstream, which pynq reads, is copied too. Raises
-    `InputError` where the bitstream is missing.
+    `weights` is the ``weights.npz`` of a design whose weights can be rewritten. A ``.hwh`` or
+    ``.xsa`` beside the bitstream, which pynq reads, is copied too, and so is the ``.sim`` folder
+    of the virtual board. Raises `InputError` where the bitstream is missing.
     """
     if not bitstream.is_file():
         raise InputError(
@@ -102,14 +111,21 @@ def write_deployment(
         )
     with new_folder(folder) as new:
         shutil.copyfile(bitstream, new / BITSTREAM)
-        for suffix in (".hwh", ".xsa", ".tcl", ".dtbo"):
+        for suffix in HANDOFFS:
             beside = bitstream.with_suffix(suffix)
             if beside.is_file():
                 shutil.copyfile(beside, (new / BITSTREAM).with_suffix(suffix))
+        simulation = bitstream.with_suffix(".sim")
+        if simulation.is_dir():
+            shutil.copytree(simulation, (new / BITSTREAM).with_suffix(".sim"))
         (new / ONBOARD.name).mkdir()
         for source in sorted(ONBOARD.glob("*.py")):
             shutil.copyfile(source, new / ONBOARD.name / source.name)
         (new / DRIVER).write_text(_SCRIPT)
+        settings = json.dumps(finn_settings(design, contract, board.clock), indent=2)
+        (new / SETTINGS).write_text(settings + "\n")
+        if weights is not None:
+            shutil.copyfile(weights, new / WEIGHTS)
         np.savez_compressed(new / VECTORS, inputs=vectors[0], outputs=vectors[1])
         paths = sorted(path for path in new.rglob("*") if path.is_file())
         files = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}

@@ -1,13 +1,14 @@
 """The whole flow on one page: every stage in order, each from the artifacts before it.
 
     train ─► export ─► compile ─► stitch ─► simulate ─► certify ─► report
+                                                           └─► bitstream ─► deploy
 
 A stage whose inputs, code and tools have not changed is not run again.
 """
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,17 @@ from lepton_hw.board import Board
 from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
-from lepton_hw.stages import adopt, certify, export, report, simulate, stitch, train
+from lepton_hw.stages import (
+    adopt,
+    bitstream,
+    certify,
+    deploy,
+    export,
+    report,
+    simulate,
+    stitch,
+    train,
+)
 from lepton_hw.stages import compile as compile_
 from lepton_hw.stages.runner import run_stage
 
@@ -60,6 +71,30 @@ def build(
             done[artifact.stage] = artifact
             if artifact.stage == options.to:
                 break
+    return done
+
+
+def build_hardware(
+    flow: Flow,
+    board: Board,
+    toolchain: str,
+    options: Options | None = None,
+    progress: Progress = SILENT,
+    bitfile: Path | None = None,
+) -> dict[str, Artifact]:
+    """Builds `flow` up to the folder that goes to the board; what is not certified goes nowhere.
+
+    `bitfile` is a bitstream of this design that was built elsewhere; `toolchain` is then only its
+    name. `options.to` is not read.
+    """
+    options = replace(options or Options(), to="certify")
+    if bitfile is None:
+        bitstream.require_toolchain(toolchain)
+    done = build(flow, board, options, progress)
+    folder = build_folder(flow, board, options)
+    with artifacts.locked(folder, lambda holder: _waiting(folder, holder, progress)):
+        for artifact in _Steps(folder, progress).hardware(board, toolchain, done, bitfile):
+            done[artifact.stage] = artifact
     return done
 
 
@@ -155,6 +190,39 @@ class _Steps:
         )
         yield reported
 
+    def hardware(
+        self, board: Board, toolchain: str, done: dict[str, Any], bitfile: Path | None
+    ) -> Iterator[Artifact]:
+        """The way to a board, from the artifacts of a certified design."""
+        do, say, place = self.do, self.progress, _values(board)
+        exported, stitched, simulated = (done[name] for name in ("export", "stitch", "simulate"))
+        if bitfile is None:
+            built = do(
+                bitstream.Bitstream,
+                {"toolchain": toolchain, **place("name", "part", "clock")},
+                (stitched, done["certify"]),
+                lambda w: bitstream.run(toolchain, board, stitched, w, say),
+                folder=f"bitstream_{toolchain}",
+            )
+            yield built
+            bitfile, digest = built.path(bitstream.FILE), built.design_digest
+            inputs: tuple[Artifact, ...] = (exported, stitched, simulated, built)
+        else:
+            digest = bitstream.digest_of(stitched)
+            inputs = (exported, stitched, simulated)
+        given = deploy.digest_of_files(bitfile)
+        yield do(
+            deploy.Deployed,
+            {
+                "board": board.model_dump(mode="json"),
+                "bitstream": given,
+                "driver": deploy.driver_digest(),
+            },
+            inputs,
+            lambda w: deploy.run(board, exported, stitched, simulated, (bitfile, digest), w, say),
+            folder=f"deploy_{toolchain}",
+        )
+
     def do(
         self,
         kind: type[A],
@@ -162,9 +230,10 @@ class _Steps:
         inputs: tuple[Artifact, ...],
         work: Callable[[Path], A],
         maker: str = "",
+        folder: str = "",
     ) -> A:
-        folder = self.folder / kind.stage
-        return run_stage(kind, folder, values, inputs, work, self.progress, maker)
+        place = self.folder / (folder or kind.stage)
+        return run_stage(kind, place, values, inputs, work, self.progress, maker)
 
 
 def _values(source: Flow | Board) -> Callable[..., dict[str, Any]]:

@@ -91,7 +91,7 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
         value = value.model_copy(update={"compile": _goal(value.compile, target_fps, folding)})
     value = _with_fifo_limits(value, fifo_max_depth, fifo_time_limit)
     value = _with_vectors(value, vectors)
-    _build(value, _board(board), Options(build_dir, device, to), as_json)
+    _build(value, board_named(board), Options(build_dir, device, to), as_json)
 
 
 def _stage_command(stage: str, text: str) -> None:
@@ -103,7 +103,7 @@ def _stage_command(stage: str, text: str) -> None:
         as_json: AsJson = False,
         debug: Debug = False,
     ) -> None:
-        _build(load_flow(flow), _board(board), Options(build_dir, device, stage), as_json)
+        _build(load_flow(flow), board_named(board), Options(build_dir, device, stage), as_json)
 
     command.__doc__ = text
     app.command(stage)(command)
@@ -128,7 +128,7 @@ def certify_command(
 ) -> None:
     """Compare all executors, integer by integer."""
     value = _with_vectors(load_flow(flow), vectors)
-    _build(value, _board(board), Options(build_dir, device, "certify"), as_json)
+    _build(value, board_named(board), Options(build_dir, device, "certify"), as_json)
 
 
 _stage_command("report", "Write the report.")
@@ -181,7 +181,8 @@ def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
         )
 
 
-def _board(name: str) -> Board:
+def board_named(name: str) -> Board:
+    """The board that the command line names; raises `InputError` where it names none."""
     if not name:
         raise InputError(
             "no board was named", f"one of {', '.join(known_boards())}", "pass --board BOARD"

@@ -128,7 +128,8 @@ def _units(model: ModelWrapper, node: Any, op: Any, part: str) -> Iterator[Attri
     if not node.op_type.startswith("MVAU") or not _is_free(model, node, op):
         yield {}
         return
-    yield {"resType": "lut", "mem_mode": "internal_embedded"}
+    writable = op.get_nodeattr("runtime_writeable_weights")
+    yield {"resType": "lut", "mem_mode": f"internal_{'decoupled' if writable else 'embedded'}"}
     if _dsp_can(model, node, op, part):
         yield {"resType": "dsp", "mem_mode": "internal_decoupled"}
 
@@ -136,9 +137,8 @@ def _units(model: ModelWrapper, node: Any, op: Any, part: str) -> Iterator[Attri
 def _is_free(model: ModelWrapper, node: Any, op: Any) -> bool:
     """Whether the search may choose the unit: plain layers with constant weights."""
     plain = op.get_nodeattr("noActivation") and op.get_nodeattr("TH") == 1
-    fixed = not op.get_nodeattr("runtime_writeable_weights")
     inside = op.get_nodeattr("mem_mode") in ("internal_embedded", "internal_decoupled")
-    return bool(plain and fixed and inside and model.get_initializer(node.input[1]) is not None)
+    return bool(plain and inside and model.get_initializer(node.input[1]) is not None)
 
 
 def _dsp_can(model: ModelWrapper, node: Any, op: Any, part: str) -> bool:
@@ -174,6 +174,8 @@ def _weight_types(model: ModelWrapper, nodes: list[Any]) -> dict[str, str]:
     if op.get_nodeattr("binaryXnorMode") or activation == stated == "BIPOLAR":
         return {"lut": stated, "dsp": stated}
     lut = narrowest(weights, keep_sum=activation == "BIPOLAR")
+    if op.get_nodeattr("runtime_writeable_weights"):
+        lut = stated  # weights to come need all of it
     kind = DataType[lut]
     if kind.bitwidth() == 1 or lut == "TERNARY":
         return {"lut": lut, "dsp": "INT2"}
@@ -201,7 +203,7 @@ def _styles(op: Any, folding: dict[str, int], unit: Attributes) -> Iterator[Attr
                 yield {"ram_style": "auto"}
             if words > 1:
                 yield {"ram_style": "block"}
-        elif mode == "internal_decoupled" and not ours:
+        elif mode == "internal_decoupled":
             yield {"ram_style": "block"}
             if words <= SHALLOW:
                 yield {"ram_style": "distributed"}

@@ -70,12 +70,14 @@ class FinnSteps:
         from lepton_hw.compiler.kernels.choose import choose_matrix_kernels
         from lepton_hw.compiler.kernels.elementwise_choice import choose_elementwise_kernels
 
+        stated = {}
         for node in model.graph.node:
             if node.op_type in ("MVAU", "VVAU"):
                 getCustomOp(node).set_nodeattr("preferred_impl_style", "rtl")
+                stated[node.input[1]] = getCustomOp(node).get_input_datatype(1)
         if self._packs_narrow_weights:
             _make_narrow(model)
-        model = choose_elementwise_kernels(choose_matrix_kernels(model, self._board))
+        model = choose_elementwise_kernels(choose_matrix_kernels(model, self._board, stated))
         return self.run(("step_specialize_layers",), model)
 
     def fold(self, model: ModelWrapper, folding: Path) -> ModelWrapper:

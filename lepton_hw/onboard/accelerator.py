@@ -9,18 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, NamedTuple
 
 import numpy as np
 
 from . import images as steps
-from .errors import InputError
+from .errors import DriverError, InputError, lost
 from .manifest import check_files, read_manifest
 from .power import Rail, find_rails
 from .shell import Counters, Shell, geometry
 from .stream import regroup
 from .transfers import Transfers
-from .transport import PynqTransport, check_board
+from .transport import open_board
+from .weights import Weights
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -85,22 +86,33 @@ class Accelerator:
         self.manifest = read_manifest(path.with_suffix(".json"))
         check_files(self.manifest, path)
         if transport is None:
-            if device is None:
-                check_board(self.manifest.board_names, self.manifest.board)
-            transport = PynqTransport(path, self.manifest.clock_mhz, device, download)
+            transport = open_board(self.manifest, path, device, download)
         self._transport, self._shell = transport, Shell(transport)
         self._in, self._out = self.manifest.input.packing, self.manifest.output.packing
         fits = BUFFER_BYTES // max(self._in.frame_bytes, self._out.frame_bytes)
         self.batch, self.timeout = batch or max(1, min(BATCH_MOST, fits)), timeout
+        try:
+            self._meet()
+        except DriverError:
+            raise
+        except Exception as error:
+            raise lost(error) from error
+        self._transfers = Transfers(
+            transport, self._shell, (self._in, self._out), self.batch, timeout
+        )
+        layers = {layer.name: layer for layer in self.manifest.weights}
+        self._weights = Weights(
+            transport, self._shell, self._transfers, layers, self.manifest.fixed_weights
+        )
+
+    def _meet(self) -> None:
+        """Sees whether the design is the one that is expected, and that it is idle."""
         self._shell.check(
             geometry(self._in, self._out), self.manifest.digest, self.manifest.shell_major
         )
         if not self._shell.idle():
             self._shell.reset()  # the one before left a transfer behind
         self._shell.errors()
-        self._transfers = Transfers(
-            transport, self._shell, (self._in, self._out), self.batch, timeout
-        )
 
     def infer(self, images: Any) -> Codes:
         """Codes of one image (*shape) or a batch (N, *shape) → output codes of the same kind.
@@ -173,8 +185,31 @@ class Accelerator:
             counters=counters,
         )
 
+    def load_weights(self, weights: Mapping[str, Any]) -> None:
+        """New weights for some layers, by name: integer tensors of the shape and range that
+        `read_weights` gives. ``np.load("weights.npz")`` are those of the design itself.
+
+        A transfer under way ends first. All tensors are checked before anything is written, and
+        what was written is read back. Thresholds and scales stay as they are.
+        """
+        self._weights.load(weights)
+
+    def read_weights(self, layer: str) -> Codes:
+        """The weights of a layer as they stand in the hardware."""
+        return self._weights.read(layer)
+
+    @property
+    def weight_layers(self) -> tuple[str, ...]:
+        """Names of the layers whose weights can be rewritten, in the order of the network."""
+        return tuple(layer.name for layer in self.manifest.weights)
+
     def power_rails(self) -> dict[str, Rail]:
-        """The board's power sensors that exist here, by name, the whole board first."""
+        """The board's power sensors that exist here, by name, the whole board first.
+
+        None where the board is elsewhere: the sensors of this machine are others.
+        """
+        if getattr(self._transport, "remote", False):
+            return {}
         return find_rails(self.manifest.sensors)
 
     def reset(self) -> None:

@@ -1,46 +1,102 @@
 """``python driver.py``: the self-test, and one image, from a shell on the board.
 
-Errors are one sentence and exit code 1.
+Also the board's end of a pipe (``--serve``), and recordings. Errors are one sentence and exit
+code 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import output
 from .accelerator import Accelerator
 from .errors import DesignError, DriverError, HardwareError
+from .manifest import check_files, read_manifest
+from .recording import RecordingTransport
+from .remote_end import private_stdout, serve
+from .replay import ReplayTransport
+from .transport import open_board
 
 VECTORS = "vectors.npz"
 
 
 def main(arguments: list[str] | None = None, folder: Path = Path(), transport: Any = None) -> int:
-    """Exit code; `folder` is that of the deployment."""
+    """Exit code; `folder` is that of the deployment, `transport` the board's if it is not here."""
     parser = argparse.ArgumentParser(prog="driver.py", description="Runs the design on this board.")
-    parser.add_argument("image", nargs="?", help="an image file to classify")
+    parser.add_argument("image", nargs="*", help="image files to classify; - reads one from stdin")
     parser.add_argument("--selftest", action="store_true", help="golden vectors, bit by bit")
+    parser.add_argument("--infer", action="store_true", help="codes, .npy from stdin to stdout")
+    parser.add_argument("--json", action="store_true", help="results of images as JSON, one a line")
     parser.add_argument("--bitfile", default=str(folder / "design.bit"))
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds without any movement")
+    parser.add_argument("--serve", action="store_true", help="serve the board by stdin and stdout")
+    parser.add_argument("--record", metavar="FILE", help="write all register traffic to FILE")
+    parser.add_argument("--replay", metavar="FILE", help="a recording takes the board's place")
     chosen = parser.parse_args(arguments)
-    if not chosen.selftest and chosen.image is None:
-        parser.error("pass an image, or --selftest")
+    if chosen.serve and (chosen.selftest or chosen.image or chosen.record or chosen.replay):
+        parser.error("--serve goes with --bitfile only")
+    if not (chosen.selftest or chosen.image or chosen.serve or chosen.infer):
+        parser.error("pass an image, --selftest, --infer or --serve")
+    if chosen.infer and (chosen.selftest or chosen.image or chosen.serve):
+        parser.error("--infer goes alone: standard output is its file")
+    if chosen.record and chosen.replay:
+        parser.error("pass --record or --replay")
+    if chosen.serve:
+        return _serve(Path(chosen.bitfile), transport)
     try:
-        with Accelerator(
-            chosen.bitfile, timeout=chosen.timeout, transport=transport
-        ) as accelerator:
-            if chosen.selftest:
-                print(selftest(accelerator))
-            if chosen.image is not None:
-                for label, score in accelerator.classify(chosen.image).ranking[:5]:
-                    print(f"{score:10.4f}  {label}")
+        _run(chosen, transport)
     except DriverError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _run(chosen: argparse.Namespace, transport: Any) -> None:
+    with contextlib.ExitStack() as closing:
+        writer: Any = private_stdout() if chosen.infer else None
+        if chosen.replay:
+            transport = ReplayTransport(chosen.replay)
+        if chosen.record:
+            board = transport or board_of(Path(chosen.bitfile))
+            transport = RecordingTransport(board, chosen.record)
+            closing.callback(transport.close)  # also where the driver refuses the design
+        accelerator = closing.enter_context(
+            Accelerator(chosen.bitfile, timeout=chosen.timeout, transport=transport)
+        )
+        if chosen.selftest:
+            print(selftest(accelerator))
+        for image in chosen.image:
+            if len(chosen.image) > 1 and not chosen.json:
+                print(f"{image}:")
+            print(output.classify(accelerator, image, chosen.json), flush=True)
+        if chosen.infer:
+            with io.BufferedWriter(writer) as stdout:
+                stdout.write(output.infer(accelerator))
+
+
+def board_of(bitfile: Path) -> Any:
+    """The board here, with the bitstream loaded, once the deployment's files are checked."""
+    manifest = read_manifest(bitfile.with_suffix(".json"))
+    check_files(manifest, bitfile)
+    return open_board(manifest, bitfile)
+
+
+def _serve(bitfile: Path, transport: Any) -> int:
+    writer = private_stdout()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # An ending that still frees memory, and only when nothing writes to it any more.
+        signal.signal(number, lambda *_: sys.exit(1))
+    with contextlib.suppress(KeyboardInterrupt):
+        return serve(lambda: transport or board_of(bitfile), sys.stdin.buffer, writer)
+    return 1
 
 
 def selftest(accelerator: Accelerator) -> str:

@@ -28,3 +28,25 @@ class HardwareError(DriverError):
 
 class Stalled(HardwareError):
     """Nothing moved for the whole of the time-out."""
+
+
+class Different(HardwareError):
+    """A replay met another access than the one that was recorded."""
+
+
+def reason(error: Exception) -> str:
+    """What somebody else's error says, as one line without a full stop."""
+    details = getattr(error, "details", None)  # gRPC's errors print a page
+    said = " ".join(str(details() if callable(details) else error).split())
+    return said.rstrip(".") or type(error).__name__
+
+
+def lost(error: Exception) -> DriverError:
+    """What a transport raises by itself: a cable, a network, a server, a simulation that ended."""
+    if isinstance(error, DriverError):
+        return error  # it says so itself
+    return HardwareError(
+        f"the board does not answer ({type(error).__name__.lstrip('_')}: {reason(error)})",
+        "every register to answer",
+        "connect or start it again, then make a new Accelerator",
+    )

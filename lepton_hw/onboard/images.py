@@ -6,6 +6,7 @@ the board gives the same pixels. Pillow is used to open image files, where it is
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
@@ -40,7 +41,10 @@ class Classified(NamedTuple):
 
 
 def prepare(image: Any, steps: Sequence[dict[str, Any]], shape: tuple[int, ...]) -> NDArray[Any]:
-    """A file's path or an array (H, W) or (H, W, C) → codes of `shape`, as the contract says."""
+    """An image → codes of `shape`, by the contract's steps.
+
+    It is a file's path, its content as ``BytesIO``, or an array (H, W) or (H, W, C).
+    """
     steps = list(steps)
     mode = None
     if steps and steps[0]["op"] == "decode":
@@ -92,13 +96,17 @@ def _label(labels: Sequence[str], index: int) -> str:
 
 
 def _open(image: Any, mode: str | None) -> NDArray[Any]:
-    if not isinstance(image, (str, Path)):
+    source: Any
+    if isinstance(image, io.BytesIO):
+        path, source = Path("standard input"), image
+    elif isinstance(image, (str, Path)):
+        path, source = Path(image), str(image)
+    else:
         return _array(np.asarray(image), mode)
-    path = Path(image)
     if path.suffix == ".npy":
         return _array(_load(path), mode)
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise InputError(
             f"{path} needs the package Pillow",
@@ -106,7 +114,7 @@ def _open(image: Any, mode: str | None) -> NDArray[Any]:
             "pip install pillow, or pass an array",
         ) from None
     try:
-        with Image.open(str(path)) as picture:
+        with Image.open(source) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise InputError(
                     f"{path} has {picture.width}x{picture.height} pixels",
@@ -117,8 +125,10 @@ def _open(image: Any, mode: str | None) -> NDArray[Any]:
             upright = ImageOps.exif_transpose(picture)
             pixels = np.asarray(upright.convert(mode or "RGB"), dtype=np.uint8)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        known = not isinstance(error, UnidentifiedImageError)  # whose text names an object
+        why = str(error).split("\n")[0] if known else "in no format that is known"
         raise InputError(
-            "{} cannot be read as an image ({})".format(path, str(error).split("\n")[0]),
+            f"{path} cannot be read as an image ({why})",
             "an image file",
             "check the path and the file",
         ) from None

@@ -60,15 +60,13 @@ class Shell:
                 f"0x{MAGIC:08X}, the shell's",
                 "load a bitstream that was built with this shell",
             )
-        version = self.read(LEPTON + _VERSION)
-        if version >> 16 != major:
+        version, running = self.identity()
+        if int(version.split(".")[0]) != major:
             raise DesignError(
-                f"the shell has version {version >> 16}.{version & 0xFFFF}",
+                f"the shell has version {version}",
                 f"version {major}",
                 "copy the driver and the design of one deployment",
             )
-        words = [self.read(LEPTON + _DIGEST + 4 * word) for word in range(8)]
-        running = "".join(f"{word:08x}" for word in words)
         if running != digest:
             raise DesignError(
                 f"the running design has the digest {running[:12]}…",
@@ -83,6 +81,13 @@ class Shell:
                     f"{value} bytes (design.json)",
                     "deploy the design again",
                 )
+
+    def identity(self) -> tuple[str, str]:
+        """(version, digest of the design in hex) that the registers show."""
+        version = self.read(LEPTON + _VERSION)
+        words = [self.read(LEPTON + _DIGEST + 4 * word) for word in range(8)]
+        digest = "".join(f"{word:08x}" for word in words)
+        return f"{version >> 16}.{version & 0xFFFF}", digest
 
     def start(self, source: int, target: int, frames: int) -> None:
         """Starts both engines; the buffers must be flushed."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
 
 import numpy as np
 
-from .errors import HardwareError, InputError, Stalled
+from .errors import DriverError, HardwareError, InputError, Stalled, lost
 from .packing import Packing
 from .shell import Counters, Shell, diagnosis
 
@@ -38,19 +38,22 @@ class Slot:
         self.bytes_out = np.asarray(self.target).view(np.ndarray)
         self.at = (int(self.source.device_address), int(self.target.device_address))
         self.batch, self.frames = batch, 0
-        self.failure: HardwareError | None = None
+        self.failure: DriverError | None = None
 
     def free(self) -> None:
         """Gives the memory back, where the transport can."""
         for buffer in (self.source, self.target):
             if hasattr(buffer, "freebuffer"):
-                buffer.freebuffer()
+                # A board that is gone, or that another client took over, has it back already.
+                with contextlib.suppress(Exception):
+                    buffer.freebuffer()
 
 
 class Transfers:
     """All transfers of one design, at most `batch` frames each.
 
     `times` sums the seconds of packing, unpacking and waiting in the thread `timed`.
+    `after_reload` is called when the bitstream had to be loaded again.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Transfers:
         self.times: dict[str, float] = {"pack": 0.0, "unpack": 0.0, "waiting": 0.0}
         self._transport, self._shell = transport, shell
         self._in, self._out = doors
+        self.after_reload: Callable[[], None] = lambda: None
         self._running: Slot | None = None
         # Slots of one frame beside those of a batch: pynq flushes whole buffers.
         self._free: dict[int, list[Slot]] = {1: [], batch: []}
@@ -147,9 +151,13 @@ class Transfers:
                     slots.pop().free()
             return True
 
-    def _take(self, batch: int) -> Slot:
+    def require_open(self) -> None:
+        """Raises `InputError` once it is closed."""
         if self._closed:
             raise InputError("the accelerator is closed", "an open one", "make a new Accelerator")
+
+    def _take(self, batch: int) -> Slot:
+        self.require_open()
         try:
             return self._free[batch].pop()
         except IndexError:
@@ -165,12 +173,18 @@ class Transfers:
         start = time.perf_counter()
         slot.frames, slot.failure = len(codes), None
         self._in.pack_into(codes, slot.bytes_in[: len(codes) * self._in.frame_bytes])
-        slot.source.flush()
+        try:
+            slot.source.flush()
+        except Exception as error:
+            raise lost(error) from error
         self._add("pack", start)
 
     def _empty(self, slot: Slot) -> Codes:
         start = time.perf_counter()
-        slot.target.invalidate()
+        try:
+            slot.target.invalidate()
+        except Exception as error:
+            raise lost(error) from error
         outputs = self._out.unpack(slot.bytes_out, slot.frames)
         self._add("unpack", start)
         return outputs
@@ -187,7 +201,7 @@ class Transfers:
             self._shell.start(slot.at[0], slot.at[1], slot.frames)
         except Exception as error:
             self._running = None
-            raise _lost(error) from error
+            raise lost(error) from error
 
     def _complete(self, slot: Slot) -> None:
         """Waits for the slot's transfer, unless somebody did; raises what went wrong with it."""
@@ -201,7 +215,7 @@ class Transfers:
                     slot.failure = failure
                     self._reset()
                 except Exception as error:
-                    slot.failure = _lost(error)
+                    slot.failure = lost(error)
                 except BaseException:
                     # Ctrl-C: nothing may write to the buffers later.
                     slot.failure = HardwareError(
@@ -250,18 +264,13 @@ class Transfers:
 
     def _reset(self) -> None:
         try:
-            self._shell.reset()
+            try:
+                self._shell.reset()
+            except HardwareError:
+                # The bitstream itself is the last way out.
+                self._transport.reload()
+                self.after_reload()
         except HardwareError:
-            # The bitstream itself is the last way out.
-            self._transport.reload()
+            raise
         except Exception as error:
-            raise _lost(error) from error
-
-
-def _lost(error: Exception) -> HardwareError:
-    """What a transport raises by itself: a cable, a network, a server, a simulation that ended."""
-    return HardwareError(
-        f"the board does not answer ({type(error).__name__}: {error})",
-        "every register to answer",
-        "connect or start it again, then make a new Accelerator",
-    )
+            raise lost(error) from error

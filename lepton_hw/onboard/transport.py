@@ -8,27 +8,36 @@ A transport is any object with ``read(offset)``, ``write(offset, value)``, ``all
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import IO, Any, Sequence
+from typing import IO, Any, Mapping, Sequence
 
 import numpy as np
 
-from .errors import DesignError, HardwareError
+from .errors import DesignError, HardwareError, reason
+from .manifest import Manifest
 
 SEGMENTS = ("idma0", "odma0", "lepton0")
+#: From here on offsets are of weights, one segment a layer.
+WEIGHTS = 0x4_0000
 
 
 class PynqTransport:
     """Loads `bitfile` by ``pynq.Overlay``, sets the clock, and finds the shell's segments by name.
 
     The addresses are those of the overlay's own description, so that a block design may place the
-    segments anywhere.
+    segments anywhere. `windows` are further segments, of weights: name → (offset, size).
     """
 
     def __init__(
-        self, bitfile: Path, clock_mhz: float, device: Any = None, download: bool = True
+        self,
+        bitfile: Path,
+        clock_mhz: float,
+        device: Any = None,
+        download: bool = True,
+        windows: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
         try:
             import pynq
@@ -37,25 +46,26 @@ class PynqTransport:
                 "the package pynq is not installed", "a PYNQ image", "run this on the board"
             ) from None
         self._pynq, self._device = pynq, device
-        active = device or pynq.Device.active_device
+        active = device or _active_device(pynq)
         if type(active).__name__ == "EmbeddedDevice":  # the board under our feet: there is one
             claim(Path(tempfile.gettempdir()) / "lepton_hw.lock")
         try:
-            self._overlay = pynq.Overlay(str(bitfile), download=download, device=device)
+            remote = active.has_capability("REMOTE")
+            self._overlay = _overlay(pynq, bitfile, device, download, remote)
         except PermissionError as error:
             raise DesignError(
                 f"no permission to load a bitstream ({error.strerror})",
                 "the rights of root",
                 "run it with sudo -E, or from the board's Jupyter",
             ) from None
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # pynq, its metadata's parser and gRPC raise all kinds
             raise DesignError(
-                f"pynq could not load {bitfile} ({error})",
+                f"pynq could not load {bitfile} ({reason(error)})",
                 "a bitstream with its description (.hwh) beside it, and a board",
                 "deploy the design again, all files together",
             ) from error
-        blocks = self._overlay.ip_dict
-        missing = [name for name in SEGMENTS if name not in blocks]
+        blocks, windows = self._overlay.ip_dict, windows or {}
+        missing = [name for name in (*SEGMENTS, *windows) if name not in blocks]
         if missing:
             raise DesignError(
                 "the overlay has the blocks {}".format(", ".join(sorted(blocks)) or "(none)"),
@@ -63,17 +73,28 @@ class PynqTransport:
                 "load a bitstream that was built with this shell",
             )
         self.clock_mhz = self._set_clock(clock_mhz)
-        self._segments = [getattr(self._overlay, name) for name in SEGMENTS]
+        self._segments = [getattr(self._overlay, name) for name in (*SEGMENTS, *windows)]
+        self._windows = [*windows.values()]
         self._reads = [segment.read for segment in self._segments]
         self._writes = [segment.write for segment in self._segments]
 
     def read(self, offset: int) -> int:
-        """One register; the segment is in the bits from 16 on."""
-        return int(self._reads[offset >> 16](offset & 0xFFFF))
+        """One register; the segment is in the bits from 16 on. One word of weights above."""
+        if offset >= WEIGHTS:
+            index, offset = self._window(offset)
+            found = self._reads[index](offset)
+        else:
+            found = self._reads[offset >> 16](offset & 0xFFFF)
+        # Over the network pynq 3.1 gives the upper half of all values as negative numbers.
+        return int(found) & 0xFFFFFFFF
 
     def write(self, offset: int, value: int) -> None:
-        """One register."""
-        self._writes[offset >> 16](offset & 0xFFFF, value)
+        """One register, or one word of weights."""
+        if offset >= WEIGHTS:
+            index, offset = self._window(offset)
+            self._writes[index](offset, value)
+        else:
+            self._writes[offset >> 16](offset & 0xFFFF, value)
 
     def allocate(self, size: int) -> Any:
         """`size` bytes of memory that the hardware reaches, page-aligned.
@@ -82,9 +103,9 @@ class PynqTransport:
         """
         try:
             return self._pynq.allocate((size,), dtype=np.uint8, target=self._device, cacheable=True)
-        except (MemoryError, RuntimeError) as error:
+        except Exception as error:
             raise HardwareError(
-                f"{size:,} bytes of DMA memory cannot be had ({error})",
+                f"{size:,} bytes of DMA memory cannot be had ({reason(error)})",
                 "contiguous memory",
                 "pass a smaller batch, or end other programs that use the board",
             ) from None
@@ -96,6 +117,13 @@ class PynqTransport:
     def close(self) -> None:
         """Lets go of the overlay; the bitstream stays loaded, and the device open for others."""
         self._reads, self._writes, self._segments = [], [], []
+
+    def _window(self, offset: int) -> tuple[int, int]:
+        """Which segment an offset above the shell's is in, and where in it."""
+        for index, (start, size) in enumerate(self._windows):
+            if start <= offset < start + size:
+                return len(SEGMENTS) + index, offset - start
+        raise ValueError(f"no segment holds the offset {offset:#x}")
 
     def _set_clock(self, clock_mhz: float) -> float:
         """Sets the fabric's clock where this is the board's own processor; what it is now, MHz."""
@@ -113,6 +141,41 @@ class PynqTransport:
                 "start the board again, or build the design for a faster clock",
             )
         return found
+
+
+def _active_device(pynq: Any) -> Any:
+    try:
+        return pynq.Device.active_device
+    except Exception as error:
+        raise DesignError(
+            f"pynq finds no board ({reason(error)})",
+            "a board, here or at PYNQ_REMOTE_DEVICES",
+            "run this on the board, or see whether the board at that address runs",
+        ) from None
+
+
+def _overlay(pynq: Any, bitfile: Path, device: Any, download: bool, remote: bool) -> Any:
+    overlay = pynq.Overlay(str(bitfile), download=download and not remote, device=device)
+    if remote and download:
+        # Over the network pynq keeps a file of the same name that is there already, though it may
+        # be another design; so the name says which one it is.
+        content = hashlib.sha256(bitfile.read_bytes()).hexdigest()
+        overlay.binfile_name = f"lepton_{content[:16]}.bin"
+        overlay.download()
+    return overlay
+
+
+def open_board(
+    manifest: Manifest, bitfile: Path, device: Any = None, download: bool = True
+) -> PynqTransport:
+    """The board here, or pynq's `device`, with the manifest's bitstream loaded.
+
+    Raises `DesignError` on another board than the manifest's.
+    """
+    if device is None:
+        check_board(manifest.board_names, manifest.board)
+    windows = {layer.name: (layer.offset, layer.size) for layer in manifest.weights}
+    return PynqTransport(bitfile, manifest.clock_mhz, device, download, windows)
 
 
 #: What this process holds; the kernel lets go of it when the process ends, however that is.

@@ -105,8 +105,8 @@ def netlist_simulation(  # noqa: PLR0913 – one keyword for each option
             Proof(
                 unknown=value,
                 frames=len(expected),
-                mismatches=_wrong_frames(expected, result.outputs),
-                first=_first(expected, result.outputs),
+                mismatches=wrong_frames(expected, result.outputs),
+                first=first_wrong(expected, result.outputs),
                 same_cycles=same,
                 cycles=result.cycles,
                 seconds=result.seconds,
@@ -183,13 +183,15 @@ def define(netlist: Netlist, unknown: str) -> Netlist:
     return replace(netlist, cells=cells)
 
 
-def _wrong_frames(expected: Ints, got: Ints) -> int:
+def wrong_frames(expected: Ints, got: Ints) -> int:
+    """Frames with a wrong integer; all of them where the shapes differ."""
     if got.shape != expected.shape:
         return len(expected)
     return int((got != expected).reshape(len(expected), -1).any(axis=1).sum())
 
 
-def _first(expected: Ints, got: Ints) -> tuple[tuple[int, ...], int, int] | None:
+def first_wrong(expected: Ints, got: Ints) -> tuple[tuple[int, ...], int, int] | None:
+    """Index, value expected and value found of the first wrong integer."""
     if got.shape != expected.shape or np.array_equal(expected, got):
         return None
     index = tuple(int(n) for n in np.argwhere(expected != got)[0])

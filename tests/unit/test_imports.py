@@ -16,9 +16,9 @@ RANKS = {
     "errors": 0, "progress": 0, "sources": 0,
     "toml_values": 1, "artifacts": 1,
     "board": 1.1, "flow": 1.1, "design": 1.1, "contract": 1.1, "netlist": 1.1,
-    "certificate": 1.2, "deployment": 1.2, "netlist_checks": 1.2,
-    "models": 2, "data": 2, "plan": 2, "tools": 2.1,
-    "rtl": 3, "reference": 3, "sim": 3.1, "compiler": 3.2,
+    "certificate": 1.2, "finn_settings": 1.2, "netlist_checks": 1.2, "deployment": 1.3,
+    "models": 2, "data": 2, "plan": 2, "xc7": 2, "tools": 2.1,
+    "rtl": 3, "reference": 3, "sim": 3.1, "compiler": 3.2, "virtual": 3.2,
     "executors": 4, "training": 4, "evaluate": 4, "reporting": 4.1,
     "stages": 5,
     "pipeline": 6,
@@ -31,7 +31,9 @@ WORLDS = {
     "torch": {"models", "data", "reference", "executors", "training", "evaluate", "stages"},
     "brevitas": {"models", "reference", "executors", "training", "evaluate", "stages"},
     "qonnx": {"models", "compiler", "reference", "executors", "stages"},
-    "pynq": {"onboard"},
+    "pynq": {"onboard", "virtual"},
+    "pynqmetadata": {"virtual"},
+    "grpc": {"virtual"},
 }
 #: The board has these and its standard library, and nothing of ours; Pillow where it is installed.
 ONBOARD = {"numpy", "pynq", "PIL"}
@@ -110,7 +112,7 @@ def test_the_check_finds_what_is_wrong(tmp_path: Path) -> None:
         "rtl/__init__.py:3: rtl imports sim, which is not below it",
         "sim/build.py:2: sim imports finn, which belongs to compiler",
         "sim/build.py:3: sim imports compiler, which is not below it",
-        "stages/__init__.py:2: stages imports pynq, which belongs to onboard",
+        "stages/__init__.py:2: stages imports pynq, which belongs to onboard, virtual",
         "surprise.py: 'surprise' has no rank; add it to RANKS",
     ]
 

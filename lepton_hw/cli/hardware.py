@@ -1,0 +1,191 @@
+"""The verbs of ``lepton`` behind the certificate: `bitstream`, `deploy`, `run`.
+
+Only reads arguments and prints results; the work is in the pipeline and in `tools.place`.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lepton_hw.artifacts import Artifact
+from lepton_hw.cli.commands import (  # the verbs of both modules are in one `app`
+    DEFAULT_BUILD,
+    AsJson,
+    BoardName,
+    BuildDir,
+    Debug,
+    FlowName,
+    app,
+    board_named,
+)
+from lepton_hw.cli.screen import Screen, listing
+from lepton_hw.errors import InputError, StageError
+from lepton_hw.flow import load_flow
+from lepton_hw.pipeline import Options, build_hardware
+from lepton_hw.stages.bitstream import TOOLCHAINS, Bitstream
+from lepton_hw.stages.deploy import Deployed
+from lepton_hw.tools import place as places
+from lepton_hw.tools import ssh, ssh_copy, ssh_host
+
+__all__ = ["app"]
+
+Toolchain = Annotated[str, typer.Option(help=f"who builds the bitstream: {', '.join(TOOLCHAINS)}")]
+Bitfile = Annotated[str, typer.Option(help="a bitstream of this design that was built elsewhere")]
+On = Annotated[str, typer.Option("--on", help=f"where: {', '.join(places.KINDS)}")]
+Identity = Annotated[str, typer.Option(help="file of the SSH key, if not ssh's own choice")]
+Target = Annotated[str, typer.Option(help="folder on the board, below the user's home")]
+
+
+@app.command("bitstream")
+def bitstream_command(
+    flow: FlowName,
+    board: BoardName = "",
+    toolchain: Toolchain = "virtual",
+    build_dir: BuildDir = DEFAULT_BUILD,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Build the bitstream of a certified design, and the folder that goes to the board."""
+    done = _hardware(flow, board, toolchain, "", build_dir, Screen())
+    built, deployed = done["bitstream"], done["deploy"]
+    assert isinstance(built, Bitstream)
+    assert isinstance(deployed, Deployed)
+    if as_json:
+        values = {"bitstream": built.model_dump(mode="json"), "folder": str(deployed.deployment)}
+        print(json.dumps(values, indent=1))
+        return
+    print(
+        f"bitstream: {built.path('design.bit')}, {built.part} at {built.clock:g} MHz, {toolchain}"
+    )
+    print(f"for the board: {deployed.deployment}")
+
+
+@app.command("deploy")
+def deploy_command(  # noqa: PLR0913 – each is an option of the command line
+    flow: FlowName,
+    board: BoardName = "",
+    host: Annotated[str, typer.Option(help="[user@]host[:port] of the board, by SSH")] = "",
+    toolchain: Toolchain = "virtual",
+    bitfile: Bitfile = "",
+    identity: Identity = "",
+    target: Target = "",
+    build_dir: BuildDir = DEFAULT_BUILD,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Bring a certified design to a board and run its self-test there.
+
+    Without --host the self-test of a bitstream for the virtual board runs on that.
+    """
+    where = ssh.Ssh(ssh_host.parse_host(host), _ssh_options(identity)) if host else None
+    deployed = _deployed(flow, board, toolchain, bitfile, build_dir, Screen())
+    folder, there = deployed.deployment, target or _target(flow)
+    if where is None and (toolchain != "virtual" or bitfile):
+        _say(as_json, {"folder": str(folder)}, f"for the board: {folder}")
+        return
+    if where is not None:
+        screen = Screen()
+        with screen.task("copy", 100) as task:
+            shown = 0
+
+            def progress(sent: int, size: int) -> None:
+                nonlocal shown
+                percent = 100 * sent // max(1, size)
+                task.advance(percent - shown)
+                shown = percent
+
+            copied = ssh_copy.copy_folder(where, folder, there, progress)
+        screen.say(f"copied    {copied.files} files, {copied.size:,} bytes to {host}:{there}")
+    place = places.Place("ssh", host) if where is not None else places.Place("virtual")
+    said = _run(place, folder, there, ("--selftest",), identity)
+    values = {"folder": str(folder), "on": str(place), "selftest": said.strip()}
+    _say(as_json, values, f"self-test on {place}: {said.strip()}")
+
+
+@app.command("run")
+def run_command(  # noqa: PLR0913 – each is an option of the command line
+    flow: FlowName,
+    images: Annotated[list[Path], typer.Argument(help="image files")],
+    board: BoardName = "",
+    on: On = "virtual",
+    toolchain: Toolchain = "virtual",
+    identity: Identity = "",
+    target: Target = "",
+    build_dir: BuildDir = DEFAULT_BUILD,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Classify images on a board, or on the virtual one."""
+    place = places.parse_place(on)
+    for image in images:
+        if not image.is_file():
+            raise InputError(f"there is no image {image}", "a file", "correct the path")
+    folder = _deployed(flow, board, toolchain, "", build_dir, Terse()).deployment
+    there = target or _target(flow)
+    found = []
+    for image in images:  # one at a time: a board elsewhere sees none of our files
+        try:
+            answer = _run(place, folder, there, ("--json", "-"), identity, image.read_bytes())
+        except StageError as error:
+            raise StageError(f"{image}: {error.found}", error.expected, error.remedy) from None
+        found.append({**json.loads(answer.splitlines()[-1]), "image": str(image)})
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    rows: list[tuple[str, ...]] = []
+    for each in found:
+        rest = ", ".join(f"{label} {score:.4f}" for label, score in each["ranking"][1:4])
+        rows.append((each["image"], str(each["label"]), f"{each['ranking'][0][1]:.4f}", rest))
+    listing(f"on {place}", ("image", "label", "score", "then"), rows)
+
+
+class Terse(Screen):
+    """Says only what is done, not what was done before."""
+
+    def say(self, line: str) -> None:
+        """One line of text."""
+        if not line.endswith("unchanged"):
+            super().say(line)
+
+
+def _hardware(
+    flow: str, board: str, toolchain: str, bitfile: str, build_dir: Path, screen: Screen
+) -> dict[str, Artifact]:
+    given = Path(bitfile) if bitfile else None
+    options = Options(build_dir)
+    return build_hardware(load_flow(flow), board_named(board), toolchain, options, screen, given)
+
+
+def _deployed(
+    flow: str, board: str, toolchain: str, bitfile: str, build_dir: Path, screen: Screen
+) -> Deployed:
+    name = toolchain if not bitfile else "elsewhere"
+    deployed = _hardware(flow, board, name, bitfile, build_dir, screen)["deploy"]
+    assert isinstance(deployed, Deployed)
+    return deployed
+
+
+def _target(flow: str) -> str:
+    return f"lepton/{load_flow(flow).name}"
+
+
+def _ssh_options(identity: str) -> ssh.Options:
+    return ssh.Options(identity=Path(identity) if identity else None)
+
+
+def _run(
+    place: places.Place,
+    folder: Path,
+    target: str,
+    arguments: tuple[str, ...],
+    identity: str,
+    stdin: bytes = b"",
+) -> str:
+    ran = places.run_driver(place, folder, target, arguments, stdin, _ssh_options(identity))
+    return places.require_success(ran, place).out.decode(errors="replace")
+
+
+def _say(as_json: bool, values: dict[str, Any], line: str) -> None:
+    print(json.dumps(values, indent=1) if as_json else line)

@@ -1,0 +1,97 @@
+"""Where a deployed design runs: the virtual board, this board, PYNQ.remote or SSH; and running it.
+
+It starts ``driver.py`` of a deployment there and passes streams; it knows nothing of what they say.
+"""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lepton_hw.errors import InputError, StageError
+from lepton_hw.tools import board_env, ssh, ssh_host
+
+KINDS = ("virtual", "local", "remote:HOST", "ssh:[USER@]HOST[:PORT]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """`host` is empty for the virtual board and for the board here."""
+
+    kind: str
+    host: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.host}" if self.host else self.kind
+
+
+class Ran(NamedTuple):
+    """Exit code, standard output, and what was said on standard error."""
+
+    code: int
+    out: bytes
+    said: str
+
+
+def parse_place(text: str) -> Place:
+    """Reads ``virtual``, ``local``, ``remote:HOST`` or ``ssh:[USER@]HOST[:PORT]``."""
+    kind, colon, host = text.partition(":")
+    if kind in ("virtual", "local") and not colon:
+        return Place(kind)
+    if kind in ("remote", "ssh") and host:
+        checked = ssh_host.parse_host(host)
+        if kind == "remote" and (checked.user or checked.port):
+            raise InputError(
+                f"the place is '{text}'", "remote:HOST, which has no user and no port", "correct it"
+            )
+        return Place(kind, host)
+    raise InputError(f"the place is '{text}'", f"one of {', '.join(KINDS)}", "correct it")
+
+
+def run_driver(
+    place: Place,
+    folder: Path,
+    target: str,
+    arguments: tuple[str, ...],
+    stdin: bytes = b"",
+    options: ssh.Options | None = None,
+) -> Ran:
+    """Runs ``driver.py`` with these arguments, to its end.
+
+    `folder` is the deployment here, `target` its folder on a board that SSH reaches. Raises a
+    `LeptonError` where it could not be started.
+    """
+    if place.kind == "ssh":
+        there = ssh.Ssh(ssh_host.parse_host(place.host), options)
+        command = ssh.as_root(["python3", "driver.py", *arguments], target)
+        done = there.run(command, stdin)
+        return Ran(done.code, done.stdout.encode(), done.stderr)
+    return _here(place, folder, arguments, stdin)
+
+
+def _here(place: Place, folder: Path, arguments: tuple[str, ...], stdin: bytes) -> Ran:
+    program = "python3" if place.kind == "local" else str(board_env.python())
+    more = {"PYNQ_REMOTE_DEVICES": place.host} if place.kind == "remote" else {}
+    argv = [program, str(folder.absolute() / "driver.py"), *arguments]
+    try:
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, check=False, env=board_env.environment(**more)
+        )
+    except OSError as error:
+        raise StageError(
+            f"{program} could not be started ({error.strerror})", "Python with pynq", "install it"
+        ) from None
+    return Ran(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+
+def require_success(ran: Ran, place: Place) -> Ran:
+    """Raises `StageError` with the last line that a failed driver said."""
+    if ran.code == 0:
+        return ran
+    lines = [line.strip() for line in ran.said.splitlines() if line.strip()]
+    said = lines[-1].rstrip(".") if lines else f"exit code {ran.code} and no word"
+    parts = re.fullmatch(r"(.*); expected (.*); (.*)", said)  # a sentence of the driver's own
+    if parts:
+        raise StageError(f"on {place}, {parts[1]}", parts[2], parts[3])
+    raise StageError(f"the driver failed on {place} ({said})", "it to end well", "see what it says")

@@ -1,0 +1,48 @@
+"""Builds a bitstream for the virtual board from a stitched design: simulation, handoff, ``.bit``.
+
+The only module of this package that runs in the environment of the flow; it runs no simulation.
+"""
+
+import shutil
+from pathlib import Path
+
+from lepton_hw.board import Board
+from lepton_hw.design import Design
+from lepton_hw.rtl.shell import wrapper
+from lepton_hw.rtl.shell.address_map import processor_of
+from lepton_hw.rtl.shell.handoff import handoff_text
+from lepton_hw.sim.shell import shell_library
+from lepton_hw.virtual import bitstream
+
+MAX_BURST = 16
+
+
+def write_bitstream(
+    path: Path, design: Design, design_folder: Path, board: Board, cache: Path | None = None
+) -> str:
+    """Writes `path` (``….bit``) with its ``.hwh`` and ``.sim`` folder beside it.
+
+    Returns the design's digest, in hex, which the shell's registers show. Raises `StageError` or
+    `MissingTool` where the simulation does not build.
+    """
+    processor = processor_of(board.part)
+    digest = wrapper.design_digest(design_folder, design)
+    library = shell_library(
+        design, design_folder, digest, axi3=processor.axi3, max_burst=MAX_BURST, cache=cache
+    )
+    folder = path.with_suffix(bitstream.SUFFIX)
+    folder.mkdir(parents=True)
+    shutil.copyfile(library, folder / bitstream.LIBRARY)
+    for name in design.data_files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(design_folder / name, folder / name)
+    values = {
+        "digest": digest.hex(), "part": board.part, "board": board.name,
+        "max_burst": MAX_BURST, "segments": wrapper.segments(design),
+    }  # fmt: skip
+    model_digest = bitstream.write_model(folder, values)
+    path.with_suffix(".hwh").write_text(
+        handoff_text(board.part, processor, board.clock, wrapper.segments(design))
+    )
+    path.write_bytes(bitstream.bit_bytes(board.part, model_digest))
+    return digest.hex()
