@@ -233,7 +233,8 @@ def _memories(folder: Path, family: str) -> Netlist:
         at += memory.ports
         if memory.contents:
             words = [
-                pow(index + 3, i + 1, 1 << 72) % (1 << memory.width) for i in range(memory.depth)
+                pow(2 * index + 3, i + 1, 1 << 72) % (1 << memory.width)
+                for i in range(memory.depth)
             ]
             (folder / f"{memory.name}.dat").write_text("".join(f"{word:x}\n" for word in words))
     ports = f"input clk, input [7:0][31:0] r, output [{OUTPUTS - 1}:0][71:0] q"
