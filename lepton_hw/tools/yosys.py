@@ -148,7 +148,7 @@ def share() -> Path:
 def script(job: Job) -> str:
     """Yosys's commands for a job: reads, keeps the RTL for checks, maps, writes the netlist."""
     options = job.device.options(job.dsp, job.pads, job.clock_buffers, job.shift_registers)
-    synthesis = f"{job.device.command} {' '.join(options)} -top {job.top}"
+    synthesis = " ".join([job.device.command, *options, "-top", job.top])
     lines = [_read(job.top, list(job.sources), job.parameters), f"write_json {RTL}"]
     lines += ["chformal -remove", "delete t:$print t:$scopeinfo"]
     if job.family == "xc7" and job.shift_registers:
