@@ -78,7 +78,7 @@ def compile_model(
         model = steps.generate(model, ANY_DEPTH)
         supported.require_rtl(model)
         sizing = _sized(steps, model, board, scratch, limits, progress)
-        graph = collect(model, board.part, workdir)
+        graph = collect(model, board.finn_part, workdir)
         use = total(graph.kernels)
         _require_fit(use, board, specialized, fastest)
         model.save(str(workdir / MODEL))
@@ -100,10 +100,10 @@ def _sized(
 
     def regenerate(depths: dict[str, int], folder: Path) -> Graph:
         steps.resize(model, depths)
-        return collect(model, board.part, folder)
+        return collect(model, board.finn_part, folder)
 
     first = scratch / "first"
-    graph = collect(model, board.part, first)
+    graph = collect(model, board.finn_part, first)
     sizing = size_fifos(graph, first, scratch / "fifos", regenerate, limits, progress)
     steps.resize(model, sizing.depths)
     return sizing
@@ -121,7 +121,7 @@ def specialize(steps: FinnSteps, model: ModelWrapper) -> ModelWrapper:
 
 def _estimate(model: ModelWrapper, board: Board) -> Use:
     """Before there is any code."""
-    return total(resources(getCustomOp(node), board.part) for node in model.graph.node)
+    return total(resources(getCustomOp(node), board.finn_part) for node in model.graph.node)
 
 
 def _cycles(board: Board, fps: int | None) -> int | None:
