@@ -19,7 +19,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "lepton_pace": (None, [_HANDLE, _U32, _U32]),
     "lepton_send": (None, [_HANDLE, ctypes.c_char_p, _U64]),
     "lepton_step": (None, [_HANDLE, _U64]),
-    "lepton_settle": (None, [_HANDLE, _U64]),
+    "lepton_settle": (None, [_HANDLE, _U64, _U64]),
     "lepton_take": (_U64, [_HANDLE, _HANDLE, _U64]),
     "lepton_close": (None, [_HANDLE]),
 }
@@ -77,9 +77,11 @@ class SerialModel:
         self._library.lepton_step(self._open(), cycles)
         self._check()
 
-    def settle(self, quiet: int) -> None:
-        """Lets the clock run until no byte came for `quiet` cycles."""
-        self._library.lepton_settle(self._open(), quiet)
+    def settle(self, quiet: int, most: int = 1 << 21) -> None:
+        """Lets the clock run until no byte came for `quiet` cycles and the design waits for its
+        host; without the latter no byte came for `most` cycles.
+        """
+        self._library.lepton_settle(self._open(), quiet, most)
         self._check()
 
     def take(self) -> bytes:

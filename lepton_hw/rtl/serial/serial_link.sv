@@ -28,7 +28,9 @@ module serial_link
     input  logic in_tready,
     input  logic [8*OUT_BYTES-1:0] out_tdata,
     input  logic out_tvalid,
-    output logic out_tready
+    output logic out_tready,
+
+    output logic waits  // nothing is to be done here before the host says something
 );
 
     localparam int unsigned IDMA = 0, ODMA = 1, LEPTON = 2;
@@ -245,6 +247,9 @@ module serial_link
         .rd_data(odma_data), .frame(out_frame), .started(out_started), .running(out_running),
         .bad_length(out_bad_length)
     );
+
+    wire starved = in_running && in_tready && !in_tvalid && taken == expected;
+    assign waits = !(in_running || out_running) || starved || !space;
 
     wire clear;
     wire latch;

@@ -66,7 +66,8 @@ module {BYTES_TOP} (
     input wire rx_valid,
     output wire [7:0] tx_data,
     output wire tx_valid,
-    input wire tx_ready
+    input wire tx_ready,
+    output wire waits
 );
   wire acc_resetn;
 {_wires("in", source)}
@@ -78,7 +79,7 @@ module {BYTES_TOP} (
     .OUT_BEATS({sink.beats}),
     .DIGEST(256'h{digest.hex()})
   ) link (
-{_joins(("clk", "rst", *line, "acc_resetn", *streams))}
+{_joins(("clk", "rst", *line, "acc_resetn", *streams, "waits"))}
   );
   {design.top} accelerator (
     .ap_clk(clk),
@@ -92,7 +93,8 @@ module {UART_TOP} (
     input wire clk,
     input wire rst,
     input wire rx,
-    output wire tx
+    output wire tx,
+    output wire waits
 );
   wire [7:0] rx_data, tx_data;
   wire rx_valid, tx_valid, tx_ready;
@@ -105,7 +107,7 @@ module {UART_TOP} (
       .clk(clk), .rst(rst), .data(tx_data), .valid(tx_valid), .ready(tx_ready), .tx(tx)
   );
   {BYTES_TOP} core (
-{_joins(("clk", "rst", *line))}
+{_joins(("clk", "rst", *line, "waits"))}
   );
 endmodule
 """
@@ -179,7 +181,7 @@ module {TOP} (
     waited <= !seen[1] ? 8'd0 : waited == 8'd255 ? waited : waited + 8'd1;
     rst <= waited != 8'd255;
   end
-  {UART_TOP} serial (.clk(clk), .rst(rst), .rx(rx), .tx(tx));
+  {UART_TOP} serial (.clk(clk), .rst(rst), .rx(rx), .tx(tx), .waits());
 endmodule
 """
 
