@@ -32,7 +32,10 @@ class Door(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What ``design.json`` says; `folder` is where it lies, `files` their SHA-256 by name."""
+    """What ``design.json`` says; `folder` is where it lies, `files` their SHA-256 by name.
+
+    `baud` is the rate of a board behind a serial device, 0 of any other.
+    """
 
     folder: Path
     digest: str
@@ -48,6 +51,7 @@ class Manifest(NamedTuple):
     labels: tuple[str, ...]
     sensors: tuple[str, ...]
     files: dict[str, str]
+    baud: int = 0
 
 
 def checksum(values: dict[str, Any]) -> str:
@@ -107,6 +111,7 @@ def _manifest(folder: Path, values: dict[str, Any]) -> Manifest:
         labels=tuple(contract["labels"]),
         sensors=tuple(values["sensors"]),
         files=dict(values["files"]),
+        baud=int(values.get("baud", 0)),
     )
 
 
