@@ -118,7 +118,7 @@ class SerialTransport:
                     "allocate them anew",
                 )
         for register, values in ((FRAMES, counts), (CTRL, (START, START))):
-            pairs = zip((ODMA + register, IDMA + register), reversed(values))
+            pairs = zip((IDMA + register, ODMA + register), values)
             self._ask_all([(frames.WRITE, struct.pack("<II", at, value)) for at, value in pairs])
         before = self._stream
         positions = before.positions if before is not None else (0, 0)

@@ -77,7 +77,7 @@ class SerialModel:
         self._library.lepton_step(self._open(), cycles)
         self._check()
 
-    def settle(self, quiet: int, most: int = 1 << 21) -> None:
+    def settle(self, quiet: int, most: int = 1 << 19) -> None:
         """Lets the clock run until no byte came for `quiet` cycles and the design waits for its
         host; without the latter no byte came for `most` cycles.
         """
