@@ -54,7 +54,7 @@ void listen(Handle& x, bool line) {
 void clock(Handle& x) {
     Model& m = *x.dut->rootp;
 #ifdef LEPTON_DIVISOR
-    listen(x, m.tx);
+    if (!m.rst) listen(x, m.tx);
 #else
     if (m.tx_ready && m.tx_valid) {
         x.out.push_back(m.tx_data);
