@@ -62,7 +62,7 @@ def _trained(trained: Trained) -> list[Row]:
 
 
 def _compiled(compiled: Compiled, board: Board) -> list[Row]:
-    have = board.resources
+    have = board.supply
     return [
         ("slowest layer, FINN's estimate", f"{compiled.bottleneck}, {compiled.cycles:,} cycles"),
         ("LUT, estimate", f"{compiled.lut:,} of {have.lut:,}"),
