@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -47,14 +47,18 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Local:
-    """Runs commands here; `programs` has the paths of those that are not on PATH."""
+    """Runs commands here, in our own environment and `environment`.
+
+    `programs` has the paths of those that are not on PATH.
+    """
 
     programs: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, step: Step, folder: Path) -> tuple[list[str], dict[str, str]]:
-        """The step's command with the program's path, in our own environment and the step's."""
+        """The step's command with the program's path."""
         program = self.programs.get(step.argv[0], step.argv[0])
-        return [program, *step.argv[1:]], {**os.environ, **step.environment}
+        return [program, *step.argv[1:]], {**os.environ, **self.environment, **step.environment}
 
     def stop(self) -> None:
         """Nothing outlives its process group."""

@@ -88,9 +88,7 @@ def find(root: str = "") -> Vivado:
                 f"Vivado {AT_LEAST[0]}.{AT_LEAST[1]} or newer on PATH or below {ROOT_VARIABLE}",
                 "install it, or build with --toolchain open where the board has it",
             )
-        home = Path(on_path).resolve().parents[1]
-        if not (home / "bin" / "vivado").exists():  # a script elsewhere that calls it
-            home = Path(on_path).absolute().parents[1]
+        home = Path(on_path).absolute().parents[1]
     version = ask_version(home / "bin" / "vivado")
     return Vivado(home, version, _hls(home, version))
 
