@@ -25,7 +25,7 @@ proc value {name} { return [set ::env(FAKE_$name)] }
 proc unknown {args} {
     set command [lindex $args 0]
     set last [lindex $args end]
-    if {![string match get_* $command]} { record $args }
+    if {![regexp {^(get|current)_} $command]} { record $args }
     switch -glob -- $command {
         get_ipdefs { regexp {ip:(\w+):} $args all name; return "ipdef_$name" }
         get_board_parts { return [value BOARDS] }
@@ -39,6 +39,7 @@ proc unknown {args} {
                 CONFIG.FREQ_HZ { return 100000000 }
             }
         }
+        current_project - current_fileset { return $command }
         get_* { return $last }
         create_bd_cell { return $last }
         make_wrapper { make project/system_wrapper.v x; return project/system_wrapper.v }
