@@ -194,8 +194,7 @@ def for_vivado(
     """
     values = {name: os.environ[name] for name in PASSED if os.environ.get(name)}
     values |= {**vivado.environment(), "PATH": ":".join([*vivado.path(), PATH])}
-    paths = [vivado.home] + ([vivado.hls] if vivado.hls is not None else [])
-    paths += licence_paths(values)
+    paths = [vivado.root, *licence_paths(values)]
     if project is not None:
         paths.append(project)
         values["PYTHONPATH"] = str(project)

@@ -41,6 +41,11 @@ class Vivado:
         """The program."""
         return self.home / "bin" / "vivado"
 
+    @property
+    def root(self) -> Path:
+        """The whole installation: newer versions share files beside Vivado's own folder."""
+        return self.home.parents[1]
+
     def environment(self) -> dict[str, str]:
         """What AMD's settings64.sh sets and FINN reads."""
         found = {"XILINX_VIVADO": str(self.home)}
