@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fake_tools import Tools
 from vivado_cases import same_as_golden, small_design
+from vivado_texts import all_reports
 
 from lepton_hw.board import load_board
 from lepton_hw.errors import InputError, MissingTool
@@ -26,7 +27,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
         monkeypatch.delenv(name, raising=False)
     find.cache_clear()
     vivado.find.cache_clear()
-    tools = Tools(tmp_path / "opt")
+    tools = Tools(tmp_path / "opt", all_reports())
     # Not the real ones of this machine, but everything that scripts need.
     real = tmp_path / "real"
     real.mkdir()

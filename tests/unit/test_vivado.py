@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from fake_tools import Tools
-from vivado_texts import FULL, FULL_DRC, LICENCE
+from vivado_texts import FULL, FULL_DRC, LICENCE, all_reports
 
 from lepton_hw.errors import LeptonError, MissingTool, StageError
 from lepton_hw.tools import vivado
@@ -16,7 +16,7 @@ PLACE = Path("logs/1_implement.log")
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     monkeypatch.delenv(vivado.ROOT_VARIABLE, raising=False)
     vivado.find.cache_clear()
-    return Tools(tmp_path / "a b")
+    return Tools(tmp_path / "a b", all_reports())
 
 
 def problem(log: str, code: int | None = 1) -> LeptonError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fake_tools import Tools
 from vivado_cases import same_as_golden, small_design
-from vivado_texts import FULL, LICENCE, timing_report, utilisation_7
+from vivado_texts import FULL, LICENCE, all_reports, timing_report, utilisation_7
 
 from lepton_hw.board import Board, load_board
 from lepton_hw.errors import MissingTool, StageError
@@ -26,7 +26,7 @@ BOARDS = {"zynq7": "pynq_z2", "ultrascale": "zcu104"}
 @pytest.fixture
 def tools(tmp_path: Path) -> Tools:
     vivado.find.cache_clear()
-    return Tools(tmp_path / "tools")
+    return Tools(tmp_path / "tools", all_reports())
 
 
 @pytest.fixture

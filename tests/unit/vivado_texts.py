@@ -122,6 +122,13 @@ def power_report(confidence: str = "Medium") -> str:
         """)
 
 
+def all_reports() -> dict[str, str]:
+    """Those of a design that meets its timing and fits."""
+    return {
+        "timing": timing_report(), "power": power_report(), "utilization": utilisation_7(),
+    }  # fmt: skip
+
+
 LICENCE = (
     "Attempting to get a license for feature 'Synthesis' and/or device 'xczu7ev'\n"
     "WARNING: [Common 17-348] Failed to get the license for feature 'Synthesis' and/or device"
