@@ -9,12 +9,13 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lepton_hw.errors import InputError, MissingTool
+from lepton_hw.errors import InputError, LeptonError, MissingTool
 from lepton_hw.plan.plan import Step
 from lepton_hw.tools.vivado import Vivado
 
@@ -239,3 +240,17 @@ def build_image(target: str, arguments: Sequence[str] = (), context: Path = ROOT
     given = dict(part.split("=", 1) for part in arguments if "=" in part)
     argv = build_argv(find(), target, image_tag(target), context, given)
     return subprocess.run(argv, check=False).returncode
+
+
+def main() -> int:
+    """``python -m lepton_hw.tools.container TARGET [NAME=VALUE …]`` builds an image."""
+    target, *arguments = sys.argv[1:] or ["build"]
+    try:
+        return build_image(target, arguments)
+    except LeptonError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

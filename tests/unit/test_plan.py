@@ -115,6 +115,24 @@ def test_an_old_product_does_not_stand_for_a_new_one(folder: Path) -> None:
     assert not (folder / "c.txt").exists()
 
 
+def test_a_product_of_before_is_gone_before_its_command_runs(folder: Path) -> None:
+    lazy = "import os; open('c.txt', 'w').write('x') if not os.path.exists('lazy') else None"
+    plan = two_steps(second=lazy)
+    run_plan(plan, folder, HERE)
+    (folder / "lazy").write_text("")
+    (folder / "done/1_second.json").unlink()
+    with pytest.raises(Failed, match=r"made no c\.txt"):
+        run_plan(plan, folder, HERE)
+
+
+def test_the_marks_of_another_plan_do_not_count(folder: Path) -> None:
+    run_plan(two_steps(), folder, HERE)
+    other = two_steps("other")
+    (folder / "plan.json").write_text(other.model_dump_json())  # killed before it cleared up
+    run_plan(other, folder, HERE)
+    assert (folder / "c.txt").read_text() == "other!!"
+
+
 def test_a_time_out_ends_what_the_command_started(folder: Path) -> None:
     code = (
         "import subprocess, sys; child = subprocess.Popen(['sleep', '60']);"
