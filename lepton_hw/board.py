@@ -62,6 +62,8 @@ class Board(Named):
     title: str
     part: str
     finn_board: str = ""
+    #: Vivado's name of the board, without version; its preset is used where Vivado has its files.
+    board_part: str = ""
     clock: Frequency
     dsp: Literal["DSP48E1", "DSP48E2", "DSP58", "MULT18X18D"]
     shell: Literal["zynq-iodma", "vitis-xrt", "uart"]
