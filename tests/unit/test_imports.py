@@ -16,7 +16,7 @@ RANKS = {
     "errors": 0, "progress": 0, "sources": 0,
     "toml_values": 1, "artifacts": 1,
     "board": 1.1, "flow": 1.1, "design": 1.1, "contract": 1.1, "netlist": 1.1,
-    "certificate": 1.2, "finn_settings": 1.2, "netlist_checks": 1.2, "deployment": 1.3,
+    "certificate": 1.2, "finn_settings": 1.2, "netlist_checks": 1.2, "netlist_box": 1.2, "deployment": 1.3,
     "models": 2, "data": 2, "plan": 2, "xc7": 2, "tools": 2.1,
     "rtl": 3, "reference": 3, "sim": 3.1, "compiler": 3.2, "virtual": 3.2,
     "bitstreams": 3.5, "executors": 4, "training": 4, "evaluate": 4, "reporting": 4.1,
