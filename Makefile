@@ -31,7 +31,7 @@ FLOW ?= digits_cnn
 
 help:
 	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"
-	@echo "make test    the whole test suite (TESTS=path for a part)"
+	@echo "make test    the whole test suite, make hil included (TESTS=path for a part)"
 	@echo "make test-nightly  200 random configurations of each kernel"
 	@echo "make check   ruff and mypy"
 	@echo "make zoo     every network of the zoo, certified in RTL, as a table"
@@ -55,6 +55,7 @@ demo: tools $(STAMP)
 
 test: tools $(STAMP)
 	@$(RUN)/python -m pytest $(TESTS)
+	@test -n "$(TESTS)" || $(MAKE) --no-print-directory hil
 
 check: $(STAMP)
 	@$(RUN)/ruff check .

@@ -18,6 +18,7 @@ from benchmarks.table import write
 from lepton_hw.compiler.kernels import dot_formats as formats
 from lepton_hw.compiler.kernels.spec import RTL, Parameter, Spec, Stream, wrapper_text
 from lepton_hw.tools import yosys
+from lepton_hw.tools.families import Cells
 
 HERE = Path(__file__).parent
 #: Name, activation bits and kind, weight bits and kind.
@@ -114,9 +115,7 @@ def _side_by_side(measure: Callable[..., dict[str, Any]], cases: list[Any]) -> l
         return list(pool.map(lambda case: measure(*case), cases))
 
 
-def _synthesize(
-    unit: str, values: dict[str, int], words: str, widths: tuple[int, ...]
-) -> yosys.Cells:
+def _synthesize(unit: str, values: dict[str, int], words: str, widths: tuple[int, ...]) -> Cells:
     """The unit in the wrapper that FINN's flow gets, with these weights inside."""
     sources = [RTL / name for name in (*formats.SOURCES, "repeat_buffer.sv", f"{unit}.sv")]
     data, weight, out = (-(-width // 8) * 8 for width in widths)

@@ -13,6 +13,7 @@ from benchmarks.table import write
 from lepton_hw.compiler.kernels.spec import RTL, Spec, wrapper_text
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.tools import yosys
+from lepton_hw.tools.families import Cells
 
 PART = "xc7z020clg400-1"
 
@@ -134,7 +135,7 @@ def _spec(case: dict[str, Any]) -> tuple[Any, Spec]:
     return op, op.kernel(model)
 
 
-def _cells(spec: Spec, folder: Path, dsp: bool) -> yosys.Cells:
+def _cells(spec: Spec, folder: Path, dsp: bool) -> Cells:
     wrapper = folder / "node.v"
     wrapper.write_text(wrapper_text(spec, "node", Path()))
     sources = [*(RTL / name for name in spec.sources), wrapper]

@@ -15,8 +15,8 @@ from lepton_hw.design import Design, Stream, read_design
 from lepton_hw.flow import load_flow
 from lepton_hw.pipeline import Options, build
 from lepton_hw.rtl.shell import wrapper
-from lepton_hw.sim import batches
-from lepton_hw.sim.shell import IDMA, LEPTON, ODMA, ShellSim, Stalls, open_shell
+from lepton_hw.sim import shell_batch
+from lepton_hw.sim.shell import Stalls, open_shell
 from lepton_hw.sim.simulator import Simulator
 from lepton_hw.tools import yosys
 
@@ -58,7 +58,8 @@ def port() -> list[dict[str, Any]]:
             for latency in (0, 20, 40, 80):
                 shell.stall(Stalls(latency=latency))
                 shell.traffic()
-                run(shell, (0, 8 * WORDS), WORDS // 64)
+                shell_batch.start(shell, (0, 8 * WORDS), WORDS // 64)
+                shell_batch.finish(shell)
                 moved = shell.traffic()
                 read = moved.read_last - moved.read_first + 1
                 written = moved.write_last - moved.write_first + 1
@@ -72,19 +73,6 @@ def port() -> list[dict[str, Any]]:
     return rows
 
 
-def run(shell: ShellSim, offsets: tuple[int, int], frames: int) -> None:
-    """One batch, from a clear to a latch of the counters."""
-    for engine, offset in zip((IDMA, ODMA), offsets, strict=True):
-        shell.write(engine + 0x10, shell.base + offset)
-        shell.write(engine + 0x1C, frames)
-    shell.write(LEPTON + 0x08, 2)
-    shell.write(ODMA, 1)
-    shell.write(IDMA, 1)
-    while not shell.read(ODMA) & 2:
-        shell.step(20)
-    shell.write(LEPTON + 0x08, 4)
-
-
 def digits(frames: int = 360) -> list[dict[str, Any]]:
     """Cycles of the digits CNN for one batch: bare, and from start to done through the shell."""
     done = build(load_flow("digits_cnn"), load_board("pynq_z2"), Options(to="stitch"))
@@ -94,26 +82,17 @@ def digits(frames: int = 360) -> list[dict[str, Any]]:
     images = np.resize(images, (frames, *images.shape[1:]))
     bare = Simulator(design, folder).run(images)
     assert isinstance(bare.outputs, np.ndarray)
-    source, sink = design.stream(design.inputs[0]), design.stream(design.outputs[0])
-    beats = batches.to_beats(design, images)[0]
-    raw = beats.view(np.uint8).reshape(len(beats), -1)[:, : source.width // 8].reshape(-1)
     rows = []
     with open_shell(folder, 1 << 20, design) as shell:
-        shell.memory[: raw.size] = raw
         for latency in (0, 40):
             shell.stall(Stalls(latency=latency))
-            run(shell, (0, 1 << 19), frames)
-            words = batches.room(sink, frames)
-            width = sink.width // 8
-            got = shell.memory[1 << 19 :][: len(words) * width].reshape(-1, width)
-            words.view(np.uint8).reshape(len(words), -1)[:, :width] = got
-            busy = shell.read(LEPTON + 0x88)
+            outputs, busy = shell_batch.infer(shell, design, images)
             rows.append(
                 {
                     "latency": latency, "frames": frames, "bare_cycles": bare.cycles,
                     "shell_cycles": busy,
                     "over_bare_percent": round(100 * (busy / bare.cycles - 1), 3),
-                    "exact": bool(np.array_equal(batches.from_beats(sink, words), bare.outputs)),
+                    "exact": bool(np.array_equal(outputs, bare.outputs)),
                 }
             )  # fmt: skip
     return rows

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lepton_hw.artifacts import digest, file_digest, new_folder, write_atomically
 from lepton_hw.board import Board
 from lepton_hw.contract import InputContract
-from lepton_hw.design import Design, Stream
+from lepton_hw.design import WEIGHTS, Design, Stream
 from lepton_hw.errors import InputError
 from lepton_hw.finn_settings import FILE as SETTINGS
 from lepton_hw.finn_settings import finn_settings
@@ -64,15 +64,19 @@ def manifest(
         "digest": design_digest,
         "shell_major": SHELL_MAJOR,
         "board": board.title,
-        "board_names": [board.name, board.finn_board],
+        "board_names": [name for name in (board.name, board.finn_board) if name],
         "part": board.part,
         "clock_mhz": board.clock,
+        "baud": board.serial.baud if board.serial else 0,
         "input": _stream(design.stream(design.inputs[0])),
         "output": _stream(design.stream(design.outputs[0])),
         "contract": contract.model_dump(mode="json"),
         "sensors": list(board.sensors),
         "files": files,
     }
+    if design.weights:
+        values["weights"] = [memory.model_dump(mode="json") for memory in design.weights]
+        values["fixed_weights"] = list(design.fixed_weights)
     return {**values, "checksum": digest(values)}
 
 
@@ -93,12 +97,14 @@ def write_deployment(
     board: Board,
     design_digest: str,
     vectors: tuple[NDArray[np.int64], NDArray[np.int64]],
+    weights: Path | None = None,
 ) -> Path:
     """Writes the whole folder, in place of an older one, and returns it.
 
     `vectors` are input codes (N, *input shape) and the output codes that the hardware must give.
-    A ``.hwh`` or ``.xsa`` beside the bitstream, which pynq reads, is copied too, and so is the
-    ``.sim`` folder of the virtual board. Raises `InputError` where the bitstream is missing.
+    `weights` is the ``weights.npz`` of a design whose weights can be rewritten. A ``.hwh`` or
+    ``.xsa`` beside the bitstream, which pynq reads, is copied too, and so is the ``.sim`` folder
+    of the virtual board. Raises `InputError` where the bitstream is missing.
     """
     if not bitstream.is_file():
         raise InputError(
@@ -119,6 +125,8 @@ def write_deployment(
         (new / DRIVER).write_text(_SCRIPT)
         settings = json.dumps(finn_settings(design, contract, board.clock), indent=2)
         (new / SETTINGS).write_text(settings + "\n")
+        if weights is not None:
+            shutil.copyfile(weights, new / WEIGHTS)
         np.savez_compressed(new / VECTORS, inputs=vectors[0], outputs=vectors[1])
         paths = sorted(path for path in new.rglob("*") if path.is_file())
         files = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}

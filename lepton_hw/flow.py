@@ -141,7 +141,8 @@ class Compile(Values):
     folding JSON, or the fastest design that fits the board.
 
     `fifo_max_depth` in beats and `fifo_time_limit` (``"60 s"``; in seconds) bound the FIFOs and
-    the search for their depths; the best that is found within them is kept.
+    the search for their depths; the best that is found within them is kept. `runtime_weights`
+    makes the weights of matrix layers rewritable by software.
     """
 
     target_fps: Positive | None = None
@@ -149,6 +150,7 @@ class Compile(Values):
     largest: bool = False
     fifo_max_depth: Annotated[int, Field(ge=2)] | None = None
     fifo_time_limit: Duration | None = None
+    runtime_weights: bool = False
 
     @model_validator(mode="after")
     def _one_goal(self) -> "Compile":

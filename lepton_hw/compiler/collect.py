@@ -12,6 +12,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.compiler.folding_costs import layer_cost
 from lepton_hw.compiler.graph import Graph, Kernel, Pin
+from lepton_hw.compiler.weights import is_writable, memory_of
 from lepton_hw.design import Edge
 from lepton_hw.errors import StageError
 
@@ -22,15 +23,20 @@ HEADERS = (".vh", ".svh")
 OUR_RTL = (Path(__file__).parents[1] / "rtl").resolve()
 
 
-def collect(model: ModelWrapper, part: str, folder: Path) -> Graph:
+def collect(
+    model: ModelWrapper, part: str, folder: Path, *, runtime_weights: bool = False
+) -> Graph:
     """Copies every kernel's RTL below ``folder/rtl`` and describes the graph.
 
     Args:
         model: FINN's graph after code generation.
         part: FPGA part, for FINN's resource estimates.
         folder: receives ``rtl/<node>/…``, ``rtl/finn/…`` and ``rtl/lepton_hw/…``.
+        runtime_weights: whether the ports of weights that FINN made writable are kept.
     """
-    kernels = tuple(_kernel(model, node, part, folder) for node in model.graph.node)
+    kernels = tuple(
+        _kernel(model, node, part, folder, runtime_weights) for node in model.graph.node
+    )
     edges = tuple(_edges(model))
     return Graph(
         kernels=kernels,
@@ -40,13 +46,16 @@ def collect(model: ModelWrapper, part: str, folder: Path) -> Graph:
     )
 
 
-def _kernel(model: ModelWrapper, node: Any, part: str, folder: Path) -> Kernel:
+def _kernel(
+    model: ModelWrapper, node: Any, part: str, folder: Path, runtime_weights: bool
+) -> Kernel:
     op = getCustomOp(node)
+    writable = runtime_weights and is_writable(op)
     generated = Path(op.get_nodeattr("code_gen_dir_ipgen"))
     listed = [Path(name) for name in op.get_rtl_file_list(abspath=True)]
     streamer = _streamer(op, generated)
     if streamer is not None:
-        listed += [streamer, *(_library_root() / name for name in STREAMER)]
+        listed += [streamer, *(library_root() / name for name in STREAMER)]
     own = [path for path in listed if path.is_relative_to(generated)]
     shared = [path for path in listed if not path.is_relative_to(generated)]
     counts = op.get_op_and_param_counts()
@@ -61,6 +70,7 @@ def _kernel(model: ModelWrapper, node: Any, part: str, folder: Path) -> Kernel:
         outputs=_pins(interfaces["m_axis"], list(node.output), node.name),
         weights=streamer.stem if streamer is not None else "",
         weights_width=op.get_instream_width_padded(1) if streamer is not None else 0,
+        memory=memory_of(model, op) if writable else None,
         depth=op.get_nodeattr("depth") if node.op_type == "StreamingFIFO_rtl" else 0,
         cycles=int(op.get_exp_cycles()),
         parameters=sum(int(v) for k, v in counts.items() if k.startswith("param_")),
@@ -69,7 +79,8 @@ def _kernel(model: ModelWrapper, node: Any, part: str, folder: Path) -> Kernel:
     )
 
 
-def _library_root() -> Path:
+def library_root() -> Path:
+    """Where FINN's RTL library lies."""
     from finn.util.settings import get_settings
 
     return Path(get_settings().finn_rtllib)

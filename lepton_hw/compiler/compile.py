@@ -1,7 +1,9 @@
 """From a QONNX file to generated RTL and a plain graph: the compiler's one entry point."""
 
 import copy
+import functools
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from lepton_hw.compiler.folding_published import own_folding
 from lepton_hw.compiler.graph import FILE, Graph, Kernel
 from lepton_hw.compiler.host_tail import HostTail
 from lepton_hw.compiler.steps import FinnSteps
+from lepton_hw.compiler.weights import make_writable, require_writable, save_weights
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.progress import SILENT, Progress
 
@@ -49,11 +52,14 @@ def compile_model(
     folding: Path | None = None,
     progress: Progress = SILENT,
     limits: Limits = NO_LIMITS,
+    *,
+    runtime_weights: bool = False,
 ) -> Result:
     """Compiles into `workdir`: ``graph.json``, ``rtl/``, ``reports/``, ``finn.onnx``, ``finn.log``.
 
     Folds for `target_fps` with the fewest resources, as the FINN folding JSON `folding` says, or,
-    with neither, for the highest rate that fits the board.
+    with neither, for the highest rate that fits the board. With `runtime_weights`, software may
+    rewrite the weights of matrix layers; ``weights.npz`` holds those of the network.
     Raises `StageError` naming the layer where FINN cannot map it, where it has no RTL, or where
     the design does not fit the board.
     """
@@ -63,7 +69,7 @@ def compile_model(
     with finn_world(scratch, log):
         steps = FinnSteps(board, workdir, log)
         model, tail = steps.front(ModelWrapper(str(model_file)))
-        specialized = specialize(steps, model)
+        specialized = specialize(steps, model, runtime_weights=runtime_weights)
         fastest = None  # that fits the board, where it is known
         if folding is None:
             found = search(specialized, board, _cycles(board, target_fps))
@@ -73,12 +79,17 @@ def compile_model(
             folding = own_folding(specialized, board, folding, workdir / FOLDING, progress.say)
         model = steps.fold(copy.deepcopy(specialized), folding)
         supported.require_static_weights(model)
+        if runtime_weights:
+            require_writable(model)
         # Before code generation, which takes longest and cannot use a design that is too large.
         _require_fit(_estimate(model, board), board, specialized, fastest)
         model = steps.generate(model, ANY_DEPTH)
         supported.require_rtl(model)
-        sizing = _sized(steps, model, board, scratch, limits, progress)
-        graph = collect(model, board.part, workdir)
+        gather = functools.partial(collect, part=board.finn_part, runtime_weights=runtime_weights)
+        sizing = _sized(steps, model, gather, scratch, limits, progress)
+        graph = gather(model, folder=workdir)
+        if runtime_weights:
+            save_weights(model, workdir)
         use = total(graph.kernels)
         _require_fit(use, board, specialized, fastest)
         model.save(str(workdir / MODEL))
@@ -91,7 +102,7 @@ def compile_model(
 def _sized(
     steps: FinnSteps,
     model: ModelWrapper,
-    board: Board,
+    gather: Callable[..., Graph],
     scratch: Path,
     limits: Limits,
     progress: Progress,
@@ -100,19 +111,23 @@ def _sized(
 
     def regenerate(depths: dict[str, int], folder: Path) -> Graph:
         steps.resize(model, depths)
-        return collect(model, board.part, folder)
+        return gather(model, folder=folder)
 
     first = scratch / "first"
-    graph = collect(model, board.part, first)
+    graph = gather(model, folder=first)
     sizing = size_fifos(graph, first, scratch / "fifos", regenerate, limits, progress)
     steps.resize(model, sizing.depths)
     return sizing
 
 
-def specialize(steps: FinnSteps, model: ModelWrapper) -> ModelWrapper:
+def specialize(
+    steps: FinnSteps, model: ModelWrapper, *, runtime_weights: bool = False
+) -> ModelWrapper:
     """From a streamlined graph to FINN's hardware layers, each with its kernel, not yet folded."""
     model = steps.run(("step_convert_to_hw",), model)
     supported.require_mapped(model)
+    if runtime_weights:
+        make_writable(model)
     model = steps.run(("step_create_dataflow_partition", "step_minimize_bit_width_initial"), model)
     model = steps.specialize(model)
     supported.require_rtl(model)
@@ -121,7 +136,7 @@ def specialize(steps: FinnSteps, model: ModelWrapper) -> ModelWrapper:
 
 def _estimate(model: ModelWrapper, board: Board) -> Use:
     """Before there is any code."""
-    return total(resources(getCustomOp(node), board.part) for node in model.graph.node)
+    return total(resources(getCustomOp(node), board.finn_part) for node in model.graph.node)
 
 
 def _cycles(board: Board, fps: int | None) -> int | None:

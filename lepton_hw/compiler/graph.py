@@ -7,9 +7,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from lepton_hw.design import Edge
+from lepton_hw.design import Edge, WeightMemory
 
 FILE = "graph.json"
+#: Beginnings of the names of ops that multiply by a matrix of weights.
+MATRIX = ("MVAU", "VVAU")
 
 
 class _Frozen(BaseModel):
@@ -29,7 +31,8 @@ class Kernel(_Frozen):
     `parameters` counts weights and thresholds. `cycles` is FINN's estimate; `lut`, `bram18`, `uram`
     and `dsp` are FINN's and what it leaves out (`compiler.folding_costs`). `attributes` holds PE,
     SIMD and the like. `weights` is the module that streams weights into the pin ``in1_V`` of an
-    MVAU, empty where there is none.
+    MVAU, empty where there is none; `memory` says how that module's weights are rewritten, None
+    where they are fixed.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Kernel(_Frozen):
     outputs: tuple[Pin, ...]
     weights: str = ""
     weights_width: int = 0
+    memory: WeightMemory | None = None
     depth: int = 0
     cycles: int = 0
     lut: int = 0
@@ -63,3 +67,11 @@ class Graph(_Frozen):
 def read_graph(folder: Path) -> Graph:
     """Reads what the compile stage wrote."""
     return Graph.model_validate_json((folder / FILE).read_text())
+
+
+def fixed_weights(graph: Graph) -> tuple[str, ...]:
+    """Matrix layers that keep their weights in a design where others can be rewritten."""
+    if not any(kernel.memory for kernel in graph.kernels):
+        return ()
+    matrices = (kernel for kernel in graph.kernels if kernel.op.startswith(MATRIX))
+    return tuple(kernel.name for kernel in matrices if kernel.memory is None)

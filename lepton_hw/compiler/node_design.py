@@ -43,7 +43,9 @@ def node_model(
     return model
 
 
-def node_design(model: ModelWrapper, folder: Path, board: Board) -> tuple[Design, Path]:
+def node_design(
+    model: ModelWrapper, folder: Path, board: Board, *, runtime_weights: bool = False
+) -> tuple[Design, Path]:
     """Generates every node's RTL for `board` below `folder` and stitches; returns the design and
     its folder.
 
@@ -56,9 +58,9 @@ def node_design(model: ModelWrapper, folder: Path, board: Board) -> tuple[Design
         generated = folder / "generated" / node.name
         generated.mkdir(parents=True)
         op.set_nodeattr("code_gen_dir_ipgen", str(generated))
-        op.code_generation_ipgen(model, board.part, board.clock_ns)
+        op.code_generation_ipgen(model, board.finn_part, board.clock_ns)
         op.set_nodeattr("exec_mode", "cppsim")
-    graph = collect(model, board.part, folder / "compiled")
+    graph = collect(model, board.finn_part, folder / "compiled", runtime_weights=runtime_weights)
     model.save(str(folder / "finn.onnx"))
     (folder / "design").mkdir()
     return stitch(graph, folder / "compiled", folder / "design"), folder / "design"

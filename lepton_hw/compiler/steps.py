@@ -42,7 +42,8 @@ class FinnSteps:
             output_dir=str(workdir),
             synth_clk_period_ns=board.clock_ns,
             generate_outputs=[finn_config.DataflowOutputType.ESTIMATE_REPORTS],
-            board=board.finn_board,
+            board=board.finn_board or None,
+            fpga_part=None if board.finn_board else board.finn_part,
             shell_flow_type=finn_config.ShellFlowType.VIVADO_ZYNQ,
             standalone_thresholds=True,
             auto_fifo_strategy=finn_config.AutoFIFOSizingMethod.FORCE_MINIMAL_FIFOS,
@@ -70,12 +71,14 @@ class FinnSteps:
         from lepton_hw.compiler.kernels.choose import choose_matrix_kernels
         from lepton_hw.compiler.kernels.elementwise_choice import choose_elementwise_kernels
 
+        stated = {}
         for node in model.graph.node:
             if node.op_type in ("MVAU", "VVAU"):
                 getCustomOp(node).set_nodeattr("preferred_impl_style", "rtl")
+                stated[node.input[1]] = getCustomOp(node).get_input_datatype(1)
         if self._packs_narrow_weights:
             _make_narrow(model)
-        model = choose_elementwise_kernels(choose_matrix_kernels(model, self._board))
+        model = choose_elementwise_kernels(choose_matrix_kernels(model, self._board, stated))
         return self.run(("step_specialize_layers",), model)
 
     def fold(self, model: ModelWrapper, folding: Path) -> ModelWrapper:

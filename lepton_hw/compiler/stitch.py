@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 from lepton_hw.artifacts import write_atomically
-from lepton_hw.compiler.graph import Graph, Kernel
+from lepton_hw.compiler.graph import Graph, Kernel, fixed_weights
 from lepton_hw.compiler.module_ports import has_module, ports
-from lepton_hw.design import FILE, Design, Edge, Node, Stream
+from lepton_hw.design import FILE, Design, Edge, Node, Stream, placed
 from lepton_hw.errors import StageError
 from lepton_hw.rtl.finn_sources import adjust
 
@@ -31,6 +31,7 @@ def stitch(graph: Graph, compiled: Path, folder: Path) -> Design:
     streams = {edge.tensor: _stream(graph, edge) for edge in graph.edges}
     weights = [_weight_stream(kernel) for kernel in graph.kernels if kernel.weights]
     nodes = [node for kernel in graph.kernels for node in _nodes(graph, kernel, streams)]
+    memories = placed(kernel.memory for kernel in graph.kernels if kernel.memory is not None)
     text = _top(graph, folder, streams, weights)
     write_atomically(folder / "design.sv", text)
     design = Design(
@@ -41,6 +42,8 @@ def stitch(graph: Graph, compiled: Path, folder: Path) -> Design:
         outputs=tuple(streams[name].name for name in graph.outputs),
         streams=(*streams.values(), *weights),
         nodes=tuple(nodes),
+        weights=memories,
+        fixed_weights=fixed_weights(graph),
     )
     write_atomically(folder / "design.f", "\n".join(design.sources) + "\n")
     write_atomically(folder / FILE, design.model_dump_json(indent=2) + "\n")
@@ -147,7 +150,7 @@ def _top(graph: Graph, folder: Path, streams: dict[str, Stream], weights: list[S
         f"module {TOP} (",
         "    input  wire ap_clk,",
         "    input  wire ap_rst_n,",
-        ",\n".join(_door(stream, way) for stream, way in doors),
+        ",\n".join([*(_door(stream, way) for stream, way in doors), *_weight_doors(graph)]),
         ");",
         "",
     ]
@@ -172,6 +175,15 @@ def _door(stream: Stream, way: str) -> str:
     )
 
 
+def _weight_doors(graph: Graph) -> list[str]:
+    return [
+        f"    {'input ' if is_input else 'output'} wire [{width - 1}:0] {memory.port}_{end}"
+        for memory in (kernel.memory for kernel in graph.kernels)
+        if memory is not None
+        for is_input, width, end in memory.signals()
+    ]
+
+
 def _instance(kernel: Kernel, folder: Path, streams: dict[str, Stream]) -> list[str]:
     pins = {pin.port: streams[pin.tensor].name for pin in (*kernel.inputs, *kernel.outputs)}
     lines = []
@@ -194,6 +206,9 @@ def _one_instance(
         for port, stream in pins.items()
         for part in ("tdata", "tvalid", "tready")
     }
+    if kernel.memory is not None and module == kernel.weights:
+        ends = [end for _, _, end in kernel.memory.signals()]
+        wires |= {f"s_axilite_{end.upper()}": f"{kernel.memory.port}_{end}" for end in ends}
     missing = sorted(set(wires) - set(known))
     if missing:
         raise StageError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from .shell import Counters, Shell, geometry
 from .stream import regroup
 from .transfers import Transfers
 from .transport import open_board
+from .weights import Weights
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -98,6 +99,10 @@ class Accelerator:
             raise lost(error) from error
         self._transfers = Transfers(
             transport, self._shell, (self._in, self._out), self.batch, timeout
+        )
+        layers = {layer.name: layer for layer in self.manifest.weights}
+        self._weights = Weights(
+            transport, self._shell, self._transfers, layers, self.manifest.fixed_weights
         )
 
     def _meet(self) -> None:
@@ -179,6 +184,24 @@ class Accelerator:
             frames_per_second=counters.frames_done / total if total else 0.0,
             counters=counters,
         )
+
+    def load_weights(self, weights: Mapping[str, Any]) -> None:
+        """New weights for some layers, by name: integer tensors of the shape and range that
+        `read_weights` gives. ``np.load("weights.npz")`` are those of the design itself.
+
+        A transfer under way ends first. All tensors are checked before anything is written, and
+        what was written is read back. Thresholds and scales stay as they are.
+        """
+        self._weights.load(weights)
+
+    def read_weights(self, layer: str) -> Codes:
+        """The weights of a layer as they stand in the hardware."""
+        return self._weights.read(layer)
+
+    @property
+    def weight_layers(self) -> tuple[str, ...]:
+        """Names of the layers whose weights can be rewritten, in the order of the network."""
+        return tuple(layer.name for layer in self.manifest.weights)
 
     def power_rails(self) -> dict[str, Rail]:
         """The board's power sensors that exist here, by name, the whole board first.

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from .errors import DesignError
 from .packing import Packing
+from .weights import WeightLayer
 
 #: The only format that this driver reads.
 FORMAT = 1
@@ -32,7 +33,12 @@ class Door(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What ``design.json`` says; `folder` is where it lies, `files` their SHA-256 by name."""
+    """What ``design.json`` says; `folder` is where it lies, `files` their SHA-256 by name.
+
+    `weights` are the layers that can be rewritten, `fixed_weights` names those beside them that
+    cannot; both are empty where the design was not compiled for it.
+    `baud` is the rate of a board behind a serial device, 0 of any other.
+    """
 
     folder: Path
     digest: str
@@ -48,6 +54,9 @@ class Manifest(NamedTuple):
     labels: tuple[str, ...]
     sensors: tuple[str, ...]
     files: dict[str, str]
+    weights: tuple[WeightLayer, ...]
+    fixed_weights: tuple[str, ...]
+    baud: int = 0
 
 
 def checksum(values: dict[str, Any]) -> str:
@@ -107,7 +116,30 @@ def _manifest(folder: Path, values: dict[str, Any]) -> Manifest:
         labels=tuple(contract["labels"]),
         sensors=tuple(values["sensors"]),
         files=dict(values["files"]),
+        weights=tuple(read_weight_layer(entry) for entry in values.get("weights", ())),
+        fixed_weights=tuple(values.get("fixed_weights", ())),
+        baud=int(values.get("baud", 0)),
     )
+
+
+def read_weight_layer(entry: dict[str, Any]) -> WeightLayer:
+    """One entry of ``weights``; raises `DesignError` where its numbers contradict each other."""
+    layer = WeightLayer(
+        name=str(entry["layer"]),
+        dtype=str(entry["dtype"]),
+        low=int(entry["low"]),
+        high=int(entry["high"]),
+        shape=tuple(map(int, entry["shape"])),
+        split=tuple(map(int, entry["split"])),
+        order=tuple(map(int, entry["order"])),
+        depth=int(entry["depth"]),
+        lanes=int(entry["lanes"]),
+        word_bytes=int(entry["word_bytes"]),
+        offset=int(entry["offset"]),
+        size=int(entry["size"]),
+    )
+    layer.require_consistent()
+    return layer
 
 
 def _door(port: dict[str, Any], stream: dict[str, Any]) -> Door:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -53,6 +53,7 @@ class Transfers:
     """All transfers of one design, at most `batch` frames each.
 
     `times` sums the seconds of packing, unpacking and waiting in the thread `timed`.
+    `after_reload` is called when the bitstream had to be loaded again.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Transfers:
         self.times: dict[str, float] = {"pack": 0.0, "unpack": 0.0, "waiting": 0.0}
         self._transport, self._shell = transport, shell
         self._in, self._out = doors
+        self.after_reload: Callable[[], None] = lambda: None
         self._running: Slot | None = None
         # Slots of one frame beside those of a batch: pynq flushes whole buffers.
         self._free: dict[int, list[Slot]] = {1: [], batch: []}
@@ -149,9 +151,13 @@ class Transfers:
                     slots.pop().free()
             return True
 
-    def _take(self, batch: int) -> Slot:
+    def require_open(self) -> None:
+        """Raises `InputError` once it is closed."""
         if self._closed:
             raise InputError("the accelerator is closed", "an open one", "make a new Accelerator")
+
+    def _take(self, batch: int) -> Slot:
+        self.require_open()
         try:
             return self._free[batch].pop()
         except IndexError:
@@ -258,9 +264,13 @@ class Transfers:
 
     def _reset(self) -> None:
         try:
-            self._shell.reset()
+            try:
+                self._shell.reset()
+            except HardwareError:
+                # The bitstream itself is the last way out.
+                self._transport.reload()
+                self.after_reload()
         except HardwareError:
-            # The bitstream itself is the last way out.
-            self._transport.reload()
+            raise
         except Exception as error:
             raise lost(error) from error

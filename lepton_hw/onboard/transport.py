@@ -12,25 +12,34 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import IO, Any, Sequence
+from typing import IO, Any, Mapping, Sequence
 
 import numpy as np
 
 from .errors import DesignError, HardwareError, reason
-from .manifest import Manifest
+from .manifest import AGAIN, Manifest
 
+#: The variable that names the serial device of a board that has one.
+SERIAL = "LEPTON_SERIAL"
 SEGMENTS = ("idma0", "odma0", "lepton0")
+#: From here on offsets are of weights, one segment a layer.
+WEIGHTS = 0x4_0000
 
 
 class PynqTransport:
     """Loads `bitfile` by ``pynq.Overlay``, sets the clock, and finds the shell's segments by name.
 
     The addresses are those of the overlay's own description, so that a block design may place the
-    segments anywhere.
+    segments anywhere. `windows` are further segments, of weights: name → (offset, size).
     """
 
     def __init__(
-        self, bitfile: Path, clock_mhz: float, device: Any = None, download: bool = True
+        self,
+        bitfile: Path,
+        clock_mhz: float,
+        device: Any = None,
+        download: bool = True,
+        windows: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
         try:
             import pynq
@@ -57,8 +66,8 @@ class PynqTransport:
                 "a bitstream with its description (.hwh) beside it, and a board",
                 "deploy the design again, all files together",
             ) from error
-        blocks = self._overlay.ip_dict
-        missing = [name for name in SEGMENTS if name not in blocks]
+        blocks, windows = self._overlay.ip_dict, windows or {}
+        missing = [name for name in (*SEGMENTS, *windows) if name not in blocks]
         if missing:
             raise DesignError(
                 "the overlay has the blocks {}".format(", ".join(sorted(blocks)) or "(none)"),
@@ -66,18 +75,28 @@ class PynqTransport:
                 "load a bitstream that was built with this shell",
             )
         self.clock_mhz = self._set_clock(clock_mhz)
-        self._segments = [getattr(self._overlay, name) for name in SEGMENTS]
+        self._segments = [getattr(self._overlay, name) for name in (*SEGMENTS, *windows)]
+        self._windows = [*windows.values()]
         self._reads = [segment.read for segment in self._segments]
         self._writes = [segment.write for segment in self._segments]
 
     def read(self, offset: int) -> int:
-        """One register; the segment is in the bits from 16 on."""
+        """One register; the segment is in the bits from 16 on. One word of weights above."""
+        if offset >= WEIGHTS:
+            index, offset = self._window(offset)
+            found = self._reads[index](offset)
+        else:
+            found = self._reads[offset >> 16](offset & 0xFFFF)
         # Over the network pynq 3.1 gives the upper half of all values as negative numbers.
-        return int(self._reads[offset >> 16](offset & 0xFFFF)) & 0xFFFFFFFF
+        return int(found) & 0xFFFFFFFF
 
     def write(self, offset: int, value: int) -> None:
-        """One register."""
-        self._writes[offset >> 16](offset & 0xFFFF, value)
+        """One register, or one word of weights."""
+        if offset >= WEIGHTS:
+            index, offset = self._window(offset)
+            self._writes[index](offset, value)
+        else:
+            self._writes[offset >> 16](offset & 0xFFFF, value)
 
     def allocate(self, size: int) -> Any:
         """`size` bytes of memory that the hardware reaches, page-aligned.
@@ -100,6 +119,13 @@ class PynqTransport:
     def close(self) -> None:
         """Lets go of the overlay; the bitstream stays loaded, and the device open for others."""
         self._reads, self._writes, self._segments = [], [], []
+
+    def _window(self, offset: int) -> tuple[int, int]:
+        """Which segment an offset above the shell's is in, and where in it."""
+        for index, (start, size) in enumerate(self._windows):
+            if start <= offset < start + size:
+                return len(SEGMENTS) + index, offset - start
+        raise ValueError(f"no segment holds the offset {offset:#x}")
 
     def _set_clock(self, clock_mhz: float) -> float:
         """Sets the fabric's clock where this is the board's own processor; what it is now, MHz."""
@@ -141,16 +167,35 @@ def _overlay(pynq: Any, bitfile: Path, device: Any, download: bool, remote: bool
     return overlay
 
 
-def open_board(
-    manifest: Manifest, bitfile: Path, device: Any = None, download: bool = True
-) -> PynqTransport:
-    """The board here, or pynq's `device`, with the manifest's bitstream loaded.
+def open_board(manifest: Manifest, bitfile: Path, device: Any = None, download: bool = True) -> Any:
+    """The board here, or pynq's `device`, with the manifest's bitstream loaded; a board behind a
+    serial device, which the variable LEPTON_SERIAL names, has it loaded already.
 
     Raises `DesignError` on another board than the manifest's.
     """
+    if manifest.baud:
+        return open_serial(manifest, os.environ.get(SERIAL, ""))
     if device is None:
         check_board(manifest.board_names, manifest.board)
-    return PynqTransport(bitfile, manifest.clock_mhz, device, download)
+    windows = {layer.name: (layer.offset, layer.size) for layer in manifest.weights}
+    return PynqTransport(bitfile, manifest.clock_mhz, device, download, windows)
+
+
+def open_serial(manifest: Manifest, path: str) -> Any:
+    """The board behind the serial device at `path`."""
+    from .serial_link import SerialTransport
+
+    if not manifest.baud:
+        raise DesignError(
+            f"the {manifest.board} has no serial link", "a design for a board that has", AGAIN
+        )
+    if not path:
+        raise DesignError(
+            f"the serial device of the {manifest.board} is not known",
+            "its name",
+            f"pass --serial DEVICE, or set {SERIAL}; 'ls /dev/serial/by-id' shows them",
+        )
+    return SerialTransport(path, manifest.baud)
 
 
 #: What this process holds; the kernel lets go of it when the process ends, however that is.

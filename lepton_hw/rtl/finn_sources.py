@@ -17,20 +17,22 @@ FINN_VERSION = "1.6.1"
 
 @dataclass(frozen=True)
 class Adjustment:
-    """Replaces what `pattern` matches, exactly once, by `text`; `reason` says why."""
+    """Replaces what `pattern` matches, `times` times, by `text`; `reason` says why."""
 
     pattern: str
     text: str | Callable[[], str]
     reason: str
+    times: int = 1
 
     def apply(self, file_name: str, source: str) -> str:
-        """The adjusted text; raises `StageError` unless the pattern is there exactly once."""
+        """The adjusted text; raises `StageError` unless the pattern is there `times` times."""
         text = self.text if isinstance(self.text, str) else self.text()
-        adjusted, times = re.subn(self.pattern, lambda _: text, source, flags=re.S)
-        if times != 1:
+        adjusted, times = re.subn(self.pattern, lambda _: text, source, flags=re.S | re.M)
+        if times != self.times:
+            wanted = "one" if self.times == 1 else str(self.times)
             raise StageError(
                 f"FINN's {file_name} has {times} places to adjust because {self.reason}",
-                f"exactly one, as in finn-plus {FINN_VERSION}",
+                f"exactly {wanted}, as in finn-plus {FINN_VERSION}",
                 f"install finn-plus {FINN_VERSION}",
             )
         return adjusted
@@ -41,6 +43,13 @@ _WATCHDOG = Adjustment(
     "",
     "its start-up watchdog waits 100 ns, which only a simulator with delays can do; it warns and"
     " computes nothing",
+)
+
+_NETTYPE = Adjustment(
+    r"^`default_nettype (?:none|wire)\n",
+    "",
+    "it has compiler directives inside a module, which the language forbids and Yosys refuses",
+    times=2,
 )
 
 ADJUSTMENTS: dict[str, tuple[Adjustment, ...]] = {
@@ -85,7 +94,19 @@ ADJUSTMENTS: dict[str, tuple[Adjustment, ...]] = {
             " instead of 177 from 160 to 10 bits",
         ),
     ),
+    "vpc.sv": (_NETTYPE,),
+    "thresholding.sv": (
+        Adjustment(
+            r"\? 1 : p\.ptr\[M-1:SN\+1\] < 2\*\*stage - SCOPE_REDUCE;",
+            # At stage 0, where SN is M-1, SCOPE_REDUCE is 0 for every N, so that the value of
+            # the comparison never counts.
+            "? 1 : (p.ptr[M-1:0] >> (SN+1)) < 2**stage - SCOPE_REDUCE;",
+            "its comparison at stage 0 selects bits M-1 to M, a range the wrong way round, which"
+            " Yosys refuses",
+        ),
+    ),
     "fifo.sv": (
+        _NETTYPE,
         Adjustment(
             r"typedef struct \{(?=\s*int unsigned\s+lo;\s*int unsigned\s+hi;\s*\} abits_t;)",
             "typedef struct packed {",

@@ -88,6 +88,10 @@ def bench_text(design: Design, plan: Plan) -> str:
             f"    .{name}_tvalid(out{index}_valid)",
             f"    .{name}_tready(out{index}_ready)",
         ]
+    for memory in design.weights:  # nobody writes weights here
+        joins += [
+            f"    .{memory.port}_{end}('0)" for inwards, _, end in memory.signals() if inwards
+        ]
     for index, name in enumerate(dict.fromkeys(plan.entries)):
         ports += [f"  output logic v{index}", f"  output logic r{index}"]
         body += [

@@ -48,7 +48,10 @@ class ShellSim(ShellModel):
             design, folder, self.digest, axi3=axi3, max_burst=max_burst, cache=cache,
             trace=trace is not None,
         )  # fmt: skip
-        super().__init__(library, folder, memory, base=base, max_burst=max_burst, trace=trace)
+        super().__init__(
+            library, folder, memory, base=base, max_burst=max_burst, trace=trace,
+            limit=1 << wrapper.address_bits(design),
+        )  # fmt: skip
 
 
 def shell_library(

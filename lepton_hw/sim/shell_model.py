@@ -84,6 +84,7 @@ class ShellModel:
             in it answers before `allow`.
         base: address of its first byte, a multiple of 4096; all below 4 GiB.
         max_burst: words, a power of two, as in the design.
+        limit: bytes of registers, windows of weights among them; a power of two.
         trace: path of an FST waveform, for a library that was built for it.
     """
 
@@ -96,10 +97,11 @@ class ShellModel:
         base: int = 0x1000_0000,
         max_burst: int = 16,
         trace: Path | None = None,
+        limit: int = 0x4_0000,
     ) -> None:
         self._handle: int | None = None
         _check_memory(memory, base)
-        self.memory, self.base = memory, base
+        self.memory, self.base, self._limit = memory, base, limit
         self._library = _load(library)
         self._handle = self._library.lepton_open(
             str(folder.resolve()).encode(), memory.ctypes.data, base, memory.size, max_burst,
@@ -132,14 +134,14 @@ class ShellModel:
     def read(self, offset: int) -> int:
         """The register at a byte offset, 0 to 0x3FFFC; raises `InputError` where it refuses."""
         value = ctypes.c_uint32()
-        said = self._library.lepton_read(self._open(), _offset(offset), ctypes.byref(value))
+        said = self._library.lepton_read(self._open(), self._at(offset), ctypes.byref(value))
         self._check_answer(said, "read", offset)
         return value.value
 
     def write(self, offset: int, value: int, strobes: int = 0xF) -> None:
         """Writes a register, 32 bits; `strobes` names the bytes that count."""
         said = self._library.lepton_write(
-            self._open(), _offset(offset), value & 0xFFFF_FFFF, strobes
+            self._open(), self._at(offset), value & 0xFFFF_FFFF, strobes
         )
         self._check_answer(said, "write", offset)
 
@@ -179,6 +181,12 @@ class ShellModel:
             raise ValueError("the simulation is closed")
         return self._handle
 
+    def _at(self, offset: int) -> int:
+        if not 0 <= offset < self._limit or offset % 4:
+            limit = f"a multiple of 4 below {self._limit:#x}"
+            raise InputError(f"the register offset is {offset:#x}", limit, "change it")
+        return offset
+
     def _check(self) -> None:
         problem = self._library.lepton_problem(self._handle).decode(errors="replace")
         if problem:
@@ -195,17 +203,9 @@ class ShellModel:
         found = "SLVERR" if said == _SLVERR else "nothing"
         raise InputError(
             f"a {way} of register 0x{offset:05X} is answered by {found}",
-            "an offset below 0x30000",
+            "a register of the shell, or a word of weights",
             "see docs/shell.md",
         )
-
-
-def _offset(offset: int) -> int:
-    if not 0 <= offset < 0x4_0000 or offset % 4:
-        raise InputError(
-            f"the register offset is {offset:#x}", "a multiple of 4 below 0x40000", "change it"
-        )
-    return offset
 
 
 def _check_memory(memory: NDArray[np.uint8], base: int) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lepton_hw.artifacts import Artifact, file_digest
 from lepton_hw.board import Board
-from lepton_hw.compiler.graph import Graph, Kernel
+from lepton_hw.compiler.graph import Graph, Kernel, fixed_weights
 from lepton_hw.contract import InputContract
 from lepton_hw.design import Edge
 from lepton_hw.errors import InputError, StageError
@@ -48,7 +48,9 @@ class Compiled(Artifact):
     None where there was no time to run it. `fifo_bits` is depth × stream width over all FIFOs,
     `fifo_bits_finn` the same with the depths of FINN's own sizing. `fifo_limited` are the FIFOs
     that compile.fifo_max_depth keeps too short for full speed; `fifo_timed_out` says that
-    compile.fifo_time_limit ended the search for shallower ones.
+    compile.fifo_time_limit ended the search for shallower ones. With compile.runtime_weights,
+    `writable_weights` are the layers whose weights software may rewrite (those of the network are
+    in ``weights.npz``), and `fixed_weights` the matrix layers for which it may not.
     """
 
     stage: ClassVar[str] = "compile"
@@ -67,6 +69,8 @@ class Compiled(Artifact):
     fifo_bits_finn: int | None = None
     fifo_limited: tuple[str, ...] = ()
     fifo_timed_out: bool = False
+    writable_weights: tuple[str, ...] = ()
+    fixed_weights: tuple[str, ...] = ()
 
 
 def run(
@@ -84,9 +88,12 @@ def run(
         _folding_file(flow),
         progress,
         Limits(flow.compile.fifo_max_depth, flow.compile.fifo_time_limit),
+        runtime_weights=flow.compile.runtime_weights,
     )
     sizing, finn = result.sizing, result.sizing.finn
-    slow = slowest(result.graph)
+    slow, fixed = slowest(result.graph), fixed_weights(result.graph)
+    if fixed:
+        progress.say(f"weights that cannot be rewritten: {', '.join(fixed)}")
     output = _door(result.graph, result.graph.outputs[0])
     contract = _contract(exported.contract, output, result.tail.scale, result.tail.bias)
     steps = (*result.tail.steps, *contract.host_after)
@@ -106,6 +113,8 @@ def run(
         fifo_bits_finn=None if finn is None else _fifo_bits(result.graph, finn),
         fifo_limited=sizing.limited,
         fifo_timed_out=sizing.timed_out,
+        writable_weights=tuple(k.name for k in result.graph.kernels if k.memory is not None),
+        fixed_weights=fixed,
     )
 
 

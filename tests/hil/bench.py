@@ -106,6 +106,43 @@ class RemoteVirtual(Bench):
             _use(pynq, RemoteDevice(0, LOOPBACK))
 
 
+class OverSsh(Bench):
+    """A board that SSH reaches: the driver runs here, the registers are there."""
+
+    def __init__(self, host: str, designs: list[Path]) -> None:
+        from lepton_hw.tools import ssh, ssh_copy
+
+        super().__init__("ssh", designs)
+        config = os.environ.get("LEPTON_SSH_CONFIG")
+        options = ssh.Options(config=Path(config) if config else None)
+        self._ssh, self._as_root = ssh.Ssh(ssh.parse_host(host), options), ssh.as_root
+        self._targets = {}
+        for number, folder in enumerate(designs):
+            self._targets[folder] = f"lepton/hil{number}"
+            ssh_copy.copy_folder(self._ssh, folder, self._targets[folder])
+        self._channels: list[Any] = []
+
+    def open(self, folder: Path | None = None, **options: Any) -> Any:
+        from onboard.pipe import PipeTransport
+
+        self._end()  # one program holds the board
+        target = self._targets.get(folder or self.designs[0])
+        if target is None:  # a spoilt copy, which is refused before anything is sent
+            return super().open(folder, transport=object(), **options)
+        command = self._as_root(["python3", "driver.py", "--serve"], target)
+        channel = self._ssh.open(command)
+        self._channels.append(channel)
+        transport = PipeTransport(channel.reader, channel.writer, channel.last_words)
+        return super().open(folder, transport=transport, **options)
+
+    def unplug(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        while self._channels:
+            self._channels.pop().close()
+
+
 def _use(pynq: Any, device: Any) -> None:
     """Another device in the same process; pynq's clocks would keep the one before."""
     pynq.Device.active_device = device
@@ -125,6 +162,12 @@ def open_bench(place: str, designs: list[Path]) -> Iterator[Bench]:
     elif kind == "remote" and host:
         os.environ["PYNQ_REMOTE_DEVICES"] = host
         yield Bench(kind, designs)
+    elif kind == "ssh" and host:
+        bench = OverSsh(host, designs)
+        try:
+            yield bench
+        finally:
+            bench.unplug()
     elif place == "virtual":
         yield Virtual(place, designs)
     elif place == "local":

@@ -2,7 +2,8 @@
 
 PLACE is ``virtual``, ``local`` (on the board itself), ``remote:HOST`` (PYNQ.remote) or
 ``ssh:[USER@]HOST``; ``remote:virtual`` starts a virtual board as a PYNQ.remote peer. Designs are
-folders that ``lepton deploy`` made. Python is one with pynq and NumPy below 2.
+folders that ``lepton deploy`` made. Python is one with pynq and NumPy below 2. For SSH,
+LEPTON_SSH_CONFIG names a configuration file of ssh's, if not the user's own is meant.
 """
 
 from collections.abc import Iterator

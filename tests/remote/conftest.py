@@ -92,19 +92,14 @@ def _children(parents: set[int]) -> list[int]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if SSHD is None or shutil.which("ssh") is None or shutil.which("ssh-keygen") is None:
         pytest.skip("no OpenSSH server and client here (apt install openssh-server)")
-    made = os.getuid() == 0 and not PRIVILEGES.exists()
-    if made:
-        PRIVILEGES.mkdir()
+    if os.getuid() == 0:
+        PRIVILEGES.mkdir(exist_ok=True)  # it stays: another session's sshd may use it by now
+    server = Server(tmp_path_factory.mktemp("sshd"), _free_port())
     try:
-        server = Server(tmp_path_factory.mktemp("sshd"), _free_port())
-        try:
-            _wait(server)
-            yield server
-        finally:
-            server.end()
+        _wait(server)
+        yield server
     finally:
-        if made:
-            PRIVILEGES.rmdir()
+        server.end()
 
 
 def _free_port() -> int:

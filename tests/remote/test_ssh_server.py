@@ -76,6 +76,17 @@ def test_a_wrong_configuration(server: Server) -> None:
         server.ssh(config="wrong").run(["true"])
 
 
+def test_a_jump_host_of_the_configuration(server: Server) -> None:
+    folder = server.folder
+    (folder / "jump").write_text(
+        f"Host inner\nHostName 127.0.0.1\nPort {server.port}\nProxyJump outer\n"
+        f"Host outer\nHostName 127.0.0.1\nPort {server.port}\nBatchMode yes\n"
+        f"IdentityFile {folder / 'user'}\nUserKnownHostsFile {folder / 'known_hosts'}\n"
+    )
+    options = Options(folder / "user", folder / "known_hosts", folder / "jump")
+    assert Ssh(Host("inner"), options).run(["echo", "there"]).stdout == "there\n"
+
+
 def test_nobody_listens(server: Server) -> None:
     with pytest.raises(StageError, match=r"127\.0\.0\.1:\d+ refuses the connection; expected an S"):
         server.ssh(port=_free_port()).run(["true"])

@@ -4,6 +4,7 @@ It leaves in ``ended.json`` how it ended.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -18,7 +19,13 @@ def run(folder: str, noise: str = "", fault: str = "") -> int:
     board = fake()
     if fault == "chatty":
         read = board.read
-        board.read = lambda offset: (print("a word too many"), read(offset))[1]
+
+        def chatty(offset: int) -> int:
+            print("a word too many")
+            os.write(1, b"and one of a library in C\n")
+            return read(offset)
+
+        board.read = chatty
     elif fault:
         board.fault = fault
     code = main(["--serve"], Path(folder), board)

@@ -29,12 +29,14 @@ def stream(name: str, dtype: str, bits: int, shape: tuple, folded: tuple) -> Str
                   shape=(1, *shape), folded_shape=folded, name=name)  # fmt: skip
 
 
-def deploy(folder: Path, dtype: str = "UINT4", bitstream: bytes = b"configuration") -> Path:
+def deploy(
+    folder: Path, dtype: str = "UINT4", bitstream: bytes = b"configuration", **more: object
+) -> Path:
     door, end = (1, 4, 4, 1, 3), (1, 5, 1)
     bits = {"UINT4": 4, "BIPOLAR": 1, "UINT8": 8}[dtype]
     design = Design(top="top", sources=(), data_files=(), inputs=("in",), outputs=("out",),
                     streams=(stream("in", dtype, bits, SHAPE, door),
-                             stream("out", "INT13", 13, (5,), end)), nodes=())  # fmt: skip
+                             stream("out", "INT13", 13, (5,), end)), nodes=(), **more)  # fmt: skip
     contract = InputContract(
         input=Port(name="in", dtype=dtype, shape=SHAPE, layout="NHWC"),
         output=Port(name="out", dtype="INT13", shape=(5,), layout="NC", scale=(0.5,)),

@@ -17,6 +17,7 @@ FAKES = {
     "make": "GNU Make 4.3\nBuilt for x86_64-pc-linux-gnu",
     "yosys": "Yosys 0.33 (git sha1 2584903a060)",
     "vivado": "vivado v2022.2 (64-bit)",
+    "ssh": "OpenSSH_9.2p1 Debian-2+deb12u10, OpenSSL 3.0.19 27 Jan 2026",
     "podman": "podman version 4.3.1",
     "nvidia-smi": "NVIDIA H200, 550.54.15",
     "perl": "This is perl 5, version 36, subversion 0 (v5.36.0) built for x86_64-linux-gnu",
@@ -74,6 +75,7 @@ def test_programs_and_their_versions(path: Path) -> None:
     assert find("make").found == "4.3"
     assert find("perl").found == "5.36.0"
     assert find("yosys").found == "0.33"
+    assert find("ssh").found == "9.2"
     assert find("vivado").found == "2022.2"
     assert find("docker").found == "podman 4.3.1"
     assert find("CUDA GPU").found == "NVIDIA H200, driver 550.54.15"

@@ -6,6 +6,8 @@ from lepton_hw.errors import StageError
 from lepton_hw.rtl.finn_sources import ADJUSTMENTS, adjust
 
 FIFO = """
+`default_nettype none
+`default_nettype wire
 typedef struct {
     int unsigned  lo;
     int unsigned  hi;
@@ -16,11 +18,12 @@ function abits_t INIT_ABITS();
 
 
 def test_other_files_stay_as_they_are() -> None:
-    assert adjust("vpc.sv", "module x; endmodule") == "module x; endmodule"
+    assert adjust("swg_common.sv", "module x; endmodule") == "module x; endmodule"
 
 
 def test_fifo() -> None:
     text = adjust("rtl/finn/fifo.sv", FIFO)
+    assert "default_nettype" not in text
     assert "struct packed {" in text
     assert "abits = '0;" in text
     assert "abits.lo = $clog2(DEPTH_REQ);" in text
@@ -33,7 +36,7 @@ def test_a_changed_source_is_refused(name: str) -> None:
 
 
 def test_a_second_place_is_refused() -> None:
-    with pytest.raises(StageError, match="2 places"):
+    with pytest.raises(StageError, match="4 places"):
         adjust("fifo.sv", FIFO + FIFO)
 
 

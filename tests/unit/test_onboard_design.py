@@ -101,13 +101,17 @@ def test_bitstreams_with_a_header(tmp_path: Path) -> None:
 class FakePynq(types.ModuleType):
     """As much of pynq as the transport uses, around a fake shell."""
 
-    def __init__(self, shell: FakeShell, blocks: tuple[str, ...], fails: Exception | None) -> None:
+    def __init__(
+        self, shell: FakeShell, blocks: tuple[str, ...], fails: Exception | None,
+        bases: tuple[int, ...] = (0, 0x10000, 0x20000),
+    ) -> None:  # fmt: skip
         super().__init__("pynq")
         self.calls: list = []
         here = types.SimpleNamespace(has_capability=lambda name: name == "MEMORY_MAPPED")
         self.Device = types.SimpleNamespace(active_device=here)
         self.Clocks = types.SimpleNamespace(fclk0_mhz=50.0)
         self._shell, self._blocks, self._fails = shell, blocks, fails
+        self._bases = bases
 
     def Overlay(self, file: str, download: bool, device: object) -> object:  # noqa: N802
         self.calls.append((Path(file).name, download, device))
@@ -118,7 +122,7 @@ class FakePynq(types.ModuleType):
                 read=lambda at, base=base: self._shell.read(base + at),
                 write=lambda at, value, base=base: self._shell.write(base + at, value),
             )
-            for name, base in zip(self._blocks, (0, 0x10000, 0x20000), strict=False)
+            for name, base in zip(self._blocks, self._bases, strict=False)
         }
         return types.SimpleNamespace(ip_dict=dict.fromkeys(self._blocks), **segments)
 

@@ -239,6 +239,13 @@ def test_a_command_that_takes_too_long(path: Path) -> None:
     assert time.monotonic() - start < 30
 
 
+def test_an_answer_without_end(path: Path) -> None:
+    (path / "ssh").write_text(f"#!{sys.executable}\nwhile True: print('x' * 100_000)\n")
+    (path / "ssh").chmod(0o755)
+    with pytest.raises(StageError, match="printed more than 16,777,216 bytes; expected a short"):
+        BOARD.run(["yes"])
+
+
 def test_leaving_the_block_ends_ssh(path: Path) -> None:
     slow(path)
     with pytest.raises(KeyboardInterrupt), BOARD.open(["sleep"]) as channel:
@@ -287,6 +294,7 @@ def test_as_root_in_pynqs_environment() -> None:
     *_, inside = as_root(["driver", "a b"], "lepton")
     for name in ("pynq_venv.sh", "xrt_setup.sh", "boardname.sh"):
         assert f"[ -r /etc/profile.d/{name} ] && . /etc/profile.d/{name} >&2 </dev/null;" in inside
+    assert "PYTHONDONTWRITEBYTECODE=1" in inside
     assert inside.endswith("; exec driver 'a b'")
     assert shlex.split(inside)
 
@@ -317,3 +325,22 @@ def test_who_may_not_become_root(board: Path, sudo: str | None, message: str) ->
     fake_ssh.script(board, "sudo", sudo) if sudo else (board / "sudo").unlink()
     with pytest.raises(StageError, match=message):
         BOARD.run(as_root(["true"], "lepton"))
+
+
+def test_it_needs_nothing_but_the_errors() -> None:
+    """So that the environment of a virtual board, with an old NumPy, can use it too."""
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "import lepton_hw.tools.ssh_copy\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before} | {'lepton_hw'}\n"
+        "print(sorted(new - set(sys.stdlib_module_names)))\n"
+        "print(sorted(name for name in sys.modules if name.startswith('lepton_hw.')))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    others, ours = done.stdout.splitlines()
+    assert others == "['lepton_hw']"
+    assert ours == str(
+        ["lepton_hw.errors", "lepton_hw.tools", "lepton_hw.tools.ssh", "lepton_hw.tools.ssh_copy",
+         "lepton_hw.tools.ssh_host", "lepton_hw.tools.ssh_problems"]
+    )  # fmt: skip

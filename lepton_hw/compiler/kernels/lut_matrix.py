@@ -135,8 +135,9 @@ class LutMatrix(RtlKernel):
     def minimize_accumulator_width(self, model: ModelWrapper, datatype_only: bool = False) -> Any:
         """FINN's, which fails where all weights are zero: their sum gets one bit, or a byte."""
         weights = model.get_initializer(self.onnx_node.input[1])
+        by_type = datatype_only or self.get_nodeattr("runtime_writeable_weights")
         xnor = self.get_nodeattr("binaryXnorMode")
-        if not self.is_lut() or xnor or datatype_only or weights is None or weights.any():
+        if not self.is_lut() or xnor or by_type or weights is None or weights.any():
             return self.finn.minimize_accumulator_width(self, model, datatype_only)
         is_end = model.find_direct_successors(self.onnx_node) is None
         name = "UINT8" if is_end else "BINARY"

@@ -9,6 +9,8 @@ from pathlib import Path
 from lepton_hw.artifacts import digest, file_digest
 from lepton_hw.design import Design, Stream
 from lepton_hw.errors import StageError
+from lepton_hw.rtl.shell import windows
+from lepton_hw.rtl.shell.address_map import SEGMENTS, Segment
 
 TOP = "lepton_top"
 HERE = Path(__file__).parent
@@ -17,11 +19,11 @@ SOURCES = tuple(
     HERE / f"{name}.sv"
     for name in (
         "shell_pkg", "shell_fifo", "byte_gearbox", "axil_regs", "dma_control", "dma_read",
-        "dma_write", "shell_counters", "shell_regs", "shell",
+        "dma_write", "shell_counters", "shell_regs", "shell", "axil_windows",
     )
 )  # fmt: skip
 
-_LITE = {"aw": ("addr:18", "prot:3"), "ar": ("addr:18", "prot:3"), "w": ("data:32", "strb:4")}
+_SHELL_BITS = 18
 _LITE_BACK = {"b": ("resp:2",), "r": ("data:32", "resp:2")}
 
 
@@ -37,6 +39,9 @@ def wrapper_text(design: Design, digest: bytes, *, axi3: bool = True, max_burst:
     `digest` are the 32 bytes that software reads back; `axi3` for the ports of Zynq-7000, AXI4
     otherwise; `max_burst` in words of 8 bytes, a power of two.
 
+    A design whose weights can be rewritten gets a wider address and a splitter in front of the
+    shell (``axil_windows.sv``); without one nothing of that is there.
+
     Raises `StageError` for a design with more than one input or output.
     """
     if len(design.inputs) != 1 or len(design.outputs) != 1:
@@ -46,7 +51,7 @@ def wrapper_text(design: Design, digest: bytes, *, axi3: bool = True, max_burst:
             "join them within the network",
         )
     source, sink = design.stream(design.inputs[0]), design.stream(design.outputs[0])
-    ports = _axi_lite() + _axi(axi3)
+    ports = top_ports(address_bits(design), axi3=axi3)
     parameters = {
         "AXI3": f"1'b{int(axi3)}",
         "MAX_BURST": max_burst,
@@ -57,7 +62,7 @@ def wrapper_text(design: Design, digest: bytes, *, axi3: bool = True, max_burst:
         "DIGEST": f"256'h{digest.hex()}",
     }
     joins = ["    .clk(aclk)", "    .resetn(aresetn)"]
-    joins += [f"    .{name}({name})" for _, _, name in ports]
+    joins += [f"    .{name}({_shell_side(design, name)})" for _, _, name in ports]
     joins.append("    .acc_resetn(acc_resetn)")
     for way in ("in", "out"):
         joins += [f"    .{way}_t{part}({way}_t{part})" for part in ("data", "valid", "ready")]
@@ -73,6 +78,7 @@ def wrapper_text(design: Design, digest: bytes, *, axi3: bool = True, max_burst:
         "  wire acc_resetn;",
         *_wires("in", source),
         *_wires("out", sink),
+        *windows.splitter_text(design.weights, address_bits(design)),
         "  shell #(",
         ",\n".join(f"    .{name}({value})" for name, value in parameters.items()),
         "  ) shell (",
@@ -81,15 +87,43 @@ def wrapper_text(design: Design, digest: bytes, *, axi3: bool = True, max_burst:
         f"  {design.top} accelerator (",
         "    .ap_clk(aclk),",
         "    .ap_rst_n(acc_resetn),",
-        ",\n".join(_join(stream, way) for stream, way in ((source, "in"), (sink, "out"))),
+        ",\n".join(
+            [_join(source, "in"), _join(sink, "out"), *windows.accelerator_joins(design.weights)]
+        ),
         "  );",
         "endmodule",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _axi_lite() -> list[tuple[str, int, str]]:
-    return _channels("s_axi", _LITE, "input") + _channels("s_axi", _LITE_BACK, "output")
+def top_ports(address: int, *, axi3: bool) -> list[tuple[str, int, str]]:
+    """Direction, width and name of each port of ``lepton_top`` but clock and reset."""
+    return _axi_lite(address) + _axi(axi3)
+
+
+def address_bits(design: Design) -> int:
+    """Bits of the register port's address: 18, or more where there are windows of weights."""
+    ends = [memory.offset + memory.size for memory in design.weights]
+    return (max([1 << _SHELL_BITS, *ends]) - 1).bit_length()
+
+
+def segments(design: Design) -> tuple[Segment, ...]:
+    """The address map, relative to the base: the shell's segments, then one for each weight layer.
+
+    A segment's name is what the block is called in a hardware description (``.hwh``).
+    """
+    return (*SEGMENTS, *(Segment(m.layer, m.offset, m.size) for m in design.weights))
+
+
+def _shell_side(design: Design, port: str) -> str:
+    """What joins a port of the shell: the same port outside, or the splitter in front of it."""
+    return windows.shell_net(port) if design.weights and port.startswith("s_axi_") else port
+
+
+def _axi_lite(address: int) -> list[tuple[str, int, str]]:
+    request = (f"addr:{address}", "prot:3")
+    ahead = {"aw": request, "ar": request, "w": ("data:32", "strb:4")}
+    return _channels("s_axi", ahead, "input") + _channels("s_axi", _LITE_BACK, "output")
 
 
 def _axi(axi3: bool) -> list[tuple[str, int, str]]:
