@@ -39,7 +39,8 @@ class Figures:
     `seed`, both in MHz. `used` are counts by the names of board files, measured after place and
     route. `netlist_vectors` of the netlist were simulated, all exact, or nothing would be here.
     `features` of the fabric were set and read back. `untimed` counts cells of kinds whose timing
-    the tool does not know. `seconds` by step, `tools` by name with version.
+    the tool does not know. `seconds` by step, `tools` by name with version. `slack` in ns and
+    `power` in watts are those of the vendor's reports, for the corner that `power_corner` names.
     """
 
     design_digest: str
@@ -52,3 +53,6 @@ class Figures:
     untimed: dict[str, int] | None = None
     seconds: dict[str, float] | None = None
     tools: dict[str, str] | None = None
+    slack: dict[str, float] | None = None
+    power: dict[str, float] | None = None
+    power_corner: str = ""

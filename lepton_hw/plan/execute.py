@@ -93,6 +93,13 @@ def log_of(plan: Plan, step: Step, folder: Path) -> Path:
     return folder / LOGS / f"{plan.steps.index(step)}_{step.name}.log"
 
 
+def seconds_of(plan: Plan, folder: Path) -> dict[str, float]:
+    """What each step of a finished build took, also where that was in an earlier run."""
+    marks = (_mark(plan, index, folder) for index in range(len(plan.steps)))
+    found = (_Done.model_validate_json(mark.read_text()) for mark in marks)
+    return {step.name: done.seconds for step, done in zip(plan.steps, found, strict=True)}
+
+
 def collect(plan: Plan, folder: Path, target: Path) -> None:
     """Copies the plan's results, and its logs, from a finished build; nothing else.
 

@@ -25,6 +25,7 @@ FILE = "design.bit"
 WAYS: dict[str, dict[str, str]] = {
     "virtual": {"zynq-iodma": "virtual_board", "uart": "virtual_board"},
     "open": {"zynq-iodma": "zynq_open", "uart": "ecp5_open"},
+    "vivado": {"zynq-iodma": "zynq_vivado"},
 }
 TOOLCHAINS = tuple(WAYS)
 
@@ -49,6 +50,9 @@ class Bitstream(Artifact):
     untimed: dict[str, int] = Field(default_factory=dict)
     step_seconds: dict[str, float] = Field(default_factory=dict)
     tools: dict[str, str] = Field(default_factory=dict)
+    slack: dict[str, float] = Field(default_factory=dict)
+    power: dict[str, float] = Field(default_factory=dict)
+    power_corner: str = ""
 
 
 def run(

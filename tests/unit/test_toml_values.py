@@ -13,8 +13,8 @@ from lepton_hw.flow import Flow
 from lepton_hw.toml_values import MAX_BYTES, read_toml
 
 BOARD_KEYS = (
-    "one of clock, dsp, finn_board, name, part, pynq, resources, sensors, serial, shell, title, "
-    "toolchains"
+    "one of board_part, clock, dsp, finn_board, name, part, pynq, resources, sensors, serial, "
+    "shell, title, toolchains"
 )
 STEPS = (
     "one of 'resize', 'center_crop', 'random_crop', 'flip', 'rotate', 'brightness', 'denoise', "

@@ -3,18 +3,24 @@
 The fake is tclsh with Vivado's commands replaced; whether Vivado itself agrees is not shown here.
 """
 
+import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_tools import Tools
 from vivado_cases import same_as_golden, small_design
 from vivado_texts import FULL, LICENCE, all_reports, timing_report, utilisation_7
 
+from lepton_hw.bitstreams import zynq_vivado
+from lepton_hw.bitstreams.request import Request
 from lepton_hw.board import Board, load_board
+from lepton_hw.design import read_design
 from lepton_hw.errors import MissingTool, StageError
 from lepton_hw.plan.execute import Failed, collect, run_plan
 from lepton_hw.plan.plan import Plan, describe
+from lepton_hw.progress import SILENT
 from lepton_hw.rtl.shell import vivado as shell_vivado
 from lepton_hw.tools import vivado
 from lepton_hw.tools.vivado_runner import local
@@ -220,3 +226,37 @@ def test_a_word_of_tcl_is_the_text(text: str, tmp_path: Path) -> None:
     script.write_text(f"puts -nonewline {word}")
     done = subprocess.run(["tclsh", str(script)], capture_output=True, text=True, check=True)
     assert done.stdout == text
+
+
+@tcl
+def test_the_way_of_the_bitstream_stage(
+    tmp_path: Path, tools: Tools, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tools.bin}:{os.environ['PATH']}")
+    monkeypatch.delenv(vivado.ROOT_VARIABLE, raising=False)
+    folder = small_design(tmp_path / "stitch")
+    work = tmp_path / "flow" / "work"
+    work.mkdir(parents=True)
+    empty = np.zeros((0, 4), np.int64)
+    request = Request(
+        read_design(folder), folder, board, work, work / "design.bit", (empty, empty), SILENT
+    )
+    figures = zynq_vivado.build(request)
+    assert (figures.clock, figures.achieved) == (100.0, 104.3)
+    assert figures.used == {"lut": 12345, "ff": 20000, "bram36": 3.5, "dsp": 4}
+    assert figures.power == {"total": 1.623, "dynamic": 1.479, "static": 0.144}
+    assert figures.power_corner == (
+        "typical process, commercial, 43.7 °C junction, confidence medium"
+    )
+    assert figures.slack is not None
+    assert (figures.slack["setup"], figures.slack["hold"]) == (0.412, 0.031)
+    assert set(figures.seconds or {}) == {"synthesise", "implement", "bitstream"}
+    assert {path.name for path in work.iterdir()} == {
+        "design.bit", "design.hwh", "vivado.hwh", "reports", "logs",
+    }  # fmt: skip
+
+    tools.say("synthesise.tcl", LICENCE)
+    assert zynq_vivado.build(request) == figures  # nothing runs again
+    shutil.rmtree(tmp_path / "flow/.vivado")
+    with pytest.raises(MissingTool, match="no licence for xczu7ev"):
+        zynq_vivado.build(request)

@@ -11,7 +11,7 @@ from lepton_hw.errors import LeptonError, StageError
 from lepton_hw.plan.execute import Failed
 from lepton_hw.plan.plan import File, Plan, Step, source_file, text_file
 from lepton_hw.rtl.shell import wrapper
-from lepton_hw.rtl.shell.address_map import SEGMENTS, processor_of
+from lepton_hw.rtl.shell.address_map import processor_of
 from lepton_hw.rtl.shell.handoff import handoff_text
 from lepton_hw.tools import vivado, vivado_reports
 from lepton_hw.tools.vivado_reports import Implementation
@@ -45,7 +45,7 @@ def plan_vivado(folder: Path, board: Board, threads: int = 4) -> Plan:
         *(source_file(f"shell/{source.name}", source) for source in wrapper.SOURCES),
         text_file(top, text),
         text_file("settings.tcl", settings_text(design, shell, board, threads)),
-        text_file(HANDOFF, handoff_text(board.part, processor_of(board.part), board.clock)),
+        text_file(HANDOFF, _handoff(design, board)),
         *(vivado.script_file(name) for name in scripts),
     ]
     return Plan(
@@ -70,7 +70,7 @@ def settings_text(design: Design, shell: list[str], board: Board, threads: int) 
         "reference_mhz": f"{processor.reference_mhz:g}",
         "clock_mhz": f"{board.clock:g}",
         "base": f"0x{processor.base:08X}",
-        "range": f"{_range() // 1024}K",
+        "range": f"{(1 << wrapper.address_bits(design)) // 1024}K",
         "top": wrapper.TOP,
         "threads": str(min(threads, 32)),
     }
@@ -115,10 +115,9 @@ def tcl_word(text: str) -> str:
     return "".join(f"\\{letter}" if not letter.isalnum() else letter for letter in text)
 
 
-def _range() -> int:
-    """Bytes that the shell decodes: a power of two over all of its segments."""
-    end = max(segment.offset + segment.size for segment in SEGMENTS)
-    return 1 << (end - 1).bit_length()
+def _handoff(design: Design, board: Board) -> str:
+    processor = processor_of(board.part)
+    return handoff_text(board.part, processor, board.clock, wrapper.segments(design))
 
 
 def _step(name: str, timeout: float, *products: str) -> Step:
