@@ -146,12 +146,12 @@ def run(netlist: Path, board: Board, seed: int, folder: Path) -> Routed:
     if netlist.resolve() != (folder / "netlist.json").resolve():
         shutil.copyfile(netlist, folder / "netlist.json")
     (folder / "pins.lpf").write_text(constraints(board))
-    done = subprocess.run(
-        [str(find()), *arguments(board, seed)],
-        cwd=folder, capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
-    said = done.stdout + done.stderr
-    log.write_text(said)
+    with log.open("wb") as file:  # as it goes: a run takes minutes
+        done = subprocess.run(
+            [str(find()), *arguments(board, seed)],
+            cwd=folder, stdout=file, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+    said = log.read_text(errors="replace")
     if done.returncode or not config.is_file() or not report.is_file():
         raise refusal(said, done.returncode, log)
     clocks, used = parse_report(report.read_text())

@@ -276,14 +276,16 @@ def test_a_reset_at_any_moment(links: Links, seed: int) -> None:
     model.send(frame(WRITE, 3, struct.pack("<II", LEPTON + 8, 1)))
     model.settle(4000, 40_000)
     said = split_good(model.take())
-    assert (WRITE | 0x80, 3) == said[-1][:2] or said[-1][0] == OUTPUT
+    assert said[-1][:2] == (WRITE | 0x80, 3) or said[-1][0] == OUTPUT
     behind = said[[each[:2] for each in said].index((WRITE | 0x80, 3)) + 1 :]
     assert behind == []
     before = b"".join(payload[2:] for kind, _, payload in said if kind == OUTPUT)
     frame_bytes = shape.ins * shape.beats
     known = data[: 900 // frame_bytes * frame_bytes]
-    assert golden(known, shape.ins, shape.outs, shape.beats).tobytes().startswith(
-        before[: len(known) // shape.ins * shape.outs]
+    assert (
+        golden(known, shape.ins, shape.outs, shape.beats)
+        .tobytes()
+        .startswith(before[: len(known) // shape.ins * shape.outs])
     )
     assert state(model) == (0, 0)
     fresh = random.integers(0, 256, frame_bytes, np.uint8)
@@ -330,9 +332,7 @@ def run_transfers(
 
 
 @pytest.mark.parametrize("seed", range(EXAMPLES))
-def test_the_driver_moves_batches(
-    links: Links, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_driver_moves_batches(links: Links, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     shape = SHAPES[seed % len(SHAPES)]
     model = links[shape]
     run_transfers(model, shape, monkeypatch, seed, 0.0, 60)
