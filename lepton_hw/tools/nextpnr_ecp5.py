@@ -139,19 +139,28 @@ def run(netlist: Path, board: Board, seed: int, folder: Path) -> Routed:
     Raises `StageError` where the design does not fit or is refused, or the program ends without a
     report.
     """
+    _lay_out(netlist, board, folder)
+    return _run(board, seed, folder)
+
+
+def _lay_out(netlist: Path, board: Board, folder: Path) -> None:
+    """The WASM program sees only the folder that it runs in."""
+    if netlist.resolve() != (folder / "netlist.json").resolve():
+        shutil.copyfile(netlist, folder / "netlist.json")
+    (folder / "pins.lpf").write_text(constraints(board))
+
+
+def _run(board: Board, seed: int, folder: Path) -> Routed:
     config, report = folder / f"seed{seed}.config", folder / f"seed{seed}.report.json"
     log = folder / f"seed{seed}.log"
     for file in (config, report, log):
         file.unlink(missing_ok=True)
-    if netlist.resolve() != (folder / "netlist.json").resolve():
-        shutil.copyfile(netlist, folder / "netlist.json")
-    (folder / "pins.lpf").write_text(constraints(board))
-    done = subprocess.run(
-        [str(find()), *arguments(board, seed)],
-        cwd=folder, capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
-    said = done.stdout + done.stderr
-    log.write_text(said)
+    with log.open("wb") as said_to:  # as it goes: a run takes minutes
+        done = subprocess.run(
+            [str(find()), *arguments(board, seed)],
+            cwd=folder, stdout=said_to, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+    said = log.read_text(errors="replace")
     if done.returncode or not config.is_file() or not report.is_file():
         raise refusal(said, done.returncode, log)
     clocks, used = parse_report(report.read_text())
@@ -164,10 +173,10 @@ def route(netlist: Path, board: Board, folder: Path, seeds: Sequence[int], jobs:
     Equal calls give equal results: seeds are taken in groups of `jobs`. Raises as `run` and `best`.
     """
     done: list[Routed] = []
-    run_once = functools.partial(run, netlist, board, folder=folder)
+    _lay_out(netlist, board, folder)
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         for start in range(0, len(seeds), jobs):
-            done += pool.map(lambda seed: run_once(seed=seed), seeds[start : start + jobs])
+            done += pool.map(lambda seed: _run(board, seed, folder), seeds[start : start + jobs])
             if any(not each.hold and each.mhz >= board.clock for each in done):
                 break
     return best(done)

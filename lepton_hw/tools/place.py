@@ -1,10 +1,12 @@
-"""Where a deployed design runs: the virtual board, this board, PYNQ.remote or SSH; and running it.
+"""Where a deployed design runs: the virtual board, this board, PYNQ.remote, SSH or a serial device;
+and running it.
 
 It starts ``driver.py`` of a deployment there and passes streams; it knows nothing of what they say.
 """
 
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +14,12 @@ from typing import NamedTuple
 from lepton_hw.errors import InputError, StageError
 from lepton_hw.tools import board_env, ssh, ssh_host
 
-KINDS = ("virtual", "local", "remote:HOST", "ssh:[USER@]HOST[:PORT]")
+KINDS = ("virtual", "local", "remote:HOST", "ssh:[USER@]HOST[:PORT]", "serial:DEVICE")
 
 
 @dataclass(frozen=True)
 class Place:
-    """`host` is empty for the virtual board and for the board here."""
+    """`host` is empty for the virtual board and for the board here, or the path of a device."""
 
     kind: str
     host: str = ""
@@ -35,10 +37,12 @@ class Ran(NamedTuple):
 
 
 def parse_place(text: str) -> Place:
-    """Reads ``virtual``, ``local``, ``remote:HOST`` or ``ssh:[USER@]HOST[:PORT]``."""
+    """Reads one of `KINDS`."""
     kind, colon, host = text.partition(":")
     if kind in ("virtual", "local") and not colon:
         return Place(kind)
+    if kind == "serial" and host:
+        return Place(kind, host)
     if kind in ("remote", "ssh") and host:
         checked = ssh_host.parse_host(host)
         if kind == "remote" and (checked.user or checked.port):
@@ -71,7 +75,10 @@ def run_driver(
 
 
 def _here(place: Place, folder: Path, arguments: tuple[str, ...], stdin: bytes) -> Ran:
-    program = "python3" if place.kind == "local" else str(board_env.python())
+    if place.kind == "serial":  # needs NumPy and no pynq: this Python has it
+        program, arguments = sys.executable, ("--serial", place.host, *arguments)
+    else:
+        program = "python3" if place.kind == "local" else str(board_env.python())
     more = {"PYNQ_REMOTE_DEVICES": place.host} if place.kind == "remote" else {}
     argv = [program, str(folder.absolute() / "driver.py"), *arguments]
     try:
