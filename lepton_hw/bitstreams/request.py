@@ -18,7 +18,7 @@ class Request:
 
     `folder` holds the design's files, `workdir` is empty; `bit` is the file to make in it.
     `vectors` are input codes (N, *shape of the input) and output codes (N, *shape of the output),
-    certified. `seeds` are those of place and route.
+    certified, each in `cycles_per_frame` cycles. `seeds` are those of place and route.
     """
 
     design: Design
@@ -28,6 +28,7 @@ class Request:
     bit: Path
     vectors: tuple[NDArray[Any], NDArray[np.int64]]
     progress: Progress
+    cycles_per_frame: int = 0
     seeds: tuple[int, ...] = (1, 2)
 
 

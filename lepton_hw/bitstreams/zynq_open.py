@@ -91,7 +91,10 @@ def _synthesise(request: Request, digest: bytes) -> yosys.Synthesised:
 def _prove(request: Request, made: yosys.Synthesised) -> int:
     images, expected = (part[:PROVEN] for part in request.vectors)
     modules = read_modules(made.json)
-    proofs = zynq_netlist.prove(modules, zynq_top.ZYNQ_TOP, request.design, images, expected)
+    proofs = zynq_netlist.prove(
+        modules, zynq_top.ZYNQ_TOP, request.design, images, expected,
+        cycles=len(images) * request.cycles_per_frame,
+    )  # fmt: skip
     require_exact(proofs, "xc7")
     return len(images)
 

@@ -73,7 +73,7 @@ def run(
         Request(
             design=read_design(stitched.folder), folder=stitched.folder, board=board,
             workdir=workdir, bit=workdir / FILE, vectors=(inputs, codes), progress=progress,
-            seeds=seeds,
+            cycles_per_frame=simulated.cycles_per_frame, seeds=seeds,
         )
     )  # fmt: skip
     values = {name: value for name, value in asdict(figures).items() if value is not None}
