@@ -3,6 +3,9 @@
 PLACE is ``virtual``, ``local`` (on the board itself), ``remote:HOST`` (PYNQ.remote) or
 ``ssh:[USER@]HOST``; ``remote:virtual`` starts a virtual board as a PYNQ.remote peer. Designs are
 folders that ``lepton deploy`` made. Python is one with pynq and NumPy below 2.
+
+Boards with a UART: ``serial:DEVICE``, with the first design loaded, or ``serial:virtual``. These
+need no pynq.
 """
 
 from collections.abc import Iterator
@@ -13,7 +16,9 @@ from bench import Bench, open_bench
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--board", default="virtual", help="virtual, local, remote:HOST, ssh:HOST")
+    parser.addoption(
+        "--board", default="virtual", help="virtual, local, remote:HOST, ssh:HOST, serial:DEVICE"
+    )
     parser.addoption("--design", action="append", default=[], help="a folder of lepton deploy")
 
 
