@@ -106,7 +106,6 @@ class RemoteVirtual(Bench):
             _use(pynq, RemoteDevice(0, LOOPBACK))
 
 
-<<<<<<< HEAD
 class OverSsh(Bench):
     """A board that SSH reaches: the driver runs here, the registers are there."""
 
@@ -142,7 +141,8 @@ class OverSsh(Bench):
     def _end(self) -> None:
         while self._channels:
             self._channels.pop().close()
-=======
+
+
 class SerialVirtual(Bench):
     """The first design behind a pseudo-terminal, simulated in another process."""
 
@@ -167,7 +167,6 @@ class SerialVirtual(Bench):
         assert self._server.stdout is not None
         said = self._server.stdout.readline()
         os.environ["LEPTON_SERIAL"] = said.partition(" at ")[2].partition(";")[0]
->>>>>>> h-ecp5
 
 
 def _use(pynq: Any, device: Any) -> None:

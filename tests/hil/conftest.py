@@ -2,15 +2,11 @@
 
 PLACE is ``virtual``, ``local`` (on the board itself), ``remote:HOST`` (PYNQ.remote) or
 ``ssh:[USER@]HOST``; ``remote:virtual`` starts a virtual board as a PYNQ.remote peer. Designs are
-<<<<<<< HEAD
 folders that ``lepton deploy`` made. Python is one with pynq and NumPy below 2. For SSH,
 LEPTON_SSH_CONFIG names a configuration file of ssh's, if not the user's own is meant.
-=======
-folders that ``lepton deploy`` made. Python is one with pynq and NumPy below 2.
 
 Boards with a UART: ``serial:DEVICE``, with the first design loaded, or ``serial:virtual``. These
 need no pynq.
->>>>>>> h-ecp5
 """
 
 from collections.abc import Iterator
