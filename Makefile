@@ -26,7 +26,7 @@ FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-certify \
-	bench-driver test-reference bench-shell test-shell hil board-env bitstream open-tools test-open bench-fasm \
+	bench-driver test-reference bench-shell test-shell hil board-env bitstream docker-build open-tools test-open bench-fasm \
 	clean lock tools
 
 help:
@@ -47,6 +47,7 @@ help:
 	@echo "make test-shell  1,000 random AXI scenarios of each kind"
 	@echo "make hil     hardware-in-the-loop tests (BOARD=virtual, remote:HOST, ssh:HOST, local)"
 	@echo "make bitstream  for BOARD, FLOW; TOOLCHAIN=open, vivado, virtual; SEEDS=number"
+	@echo "make docker-build  the image in which Vivado runs"
 	@echo "make open-tools  place and route for Zynq-7000 into your cache (Debian's packages)"
 	@echo "make test-open   small bitstreams with open tools, built and read back"
 	@echo "make bench-fasm  300,000 features to configuration frames"
@@ -123,6 +124,9 @@ bitstream: tools $(STAMP)
 
 open-tools: $(STAMP)
 	@$(RUN)/python -m lepton_hw.tools.open_tools
+
+docker-build: $(STAMP)
+	@$(RUN)/python -m lepton_hw.tools.container build
 
 test-open: tools $(STAMP)
 	@$(RUN)/python -m pytest tests/open

@@ -210,7 +210,8 @@ class _Steps:
                 {
                     "toolchain": toolchain,
                     "seeds": seeds,
-                    **place("name", "part", "clock", "resources"),
+                    "tools": bitstream.tools_of(toolchain, board),
+                    **place("name", "part", "clock", "resources", "board_part", "serial"),
                 },
                 (exported, stitched, simulated, done["certify"]),
                 lambda w: bitstream.run(

