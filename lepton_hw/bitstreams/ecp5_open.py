@@ -16,6 +16,13 @@ from lepton_hw.tools import ecppack, nextpnr_ecp5, yosys
 PROVEN = 20
 
 
+def require_tools() -> None:
+    """Raises `MissingTool` where Yosys, nextpnr or ecppack is absent."""
+    yosys.find()
+    nextpnr_ecp5.find()
+    ecppack.find()
+
+
 def build(request: Request) -> Figures:
     """Writes ``design.bit``; raises a `LeptonError` where anything falls short.
 

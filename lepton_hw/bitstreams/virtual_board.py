@@ -1,7 +1,14 @@
 """The bitstream of the virtual board: the RTL itself, so that there is no netlist to prove."""
 
 from lepton_hw.bitstreams.request import Figures, Request
+from lepton_hw.tools import cxx, verilator
 from lepton_hw.virtual import make
+
+
+def require_tools() -> None:
+    """Raises `MissingTool` where Verilator or a compiler is absent."""
+    verilator.find()
+    cxx.find()
 
 
 def build(request: Request) -> Figures:

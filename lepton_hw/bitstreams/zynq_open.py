@@ -26,6 +26,13 @@ from lepton_hw.xc7.database import Database
 PROVEN = 20
 
 
+def require_tools() -> None:
+    """Raises `MissingTool` where Yosys or one of the open tools is absent."""
+    yosys.find()
+    nextpnr_xilinx.find()
+    prjxray.find()
+
+
 def build(request: Request) -> Figures:
     """Writes ``design.bit`` and ``design.hwh``; raises a `LeptonError` where anything falls short.
 

@@ -18,6 +18,11 @@ from lepton_hw.tools.vivado_reports import Power, Timing, Utilisation
 FOLDER = ".vivado"
 
 
+def require_tools() -> None:
+    """Raises `MissingTool` where there is no Vivado, or no engine for the container it needs."""
+    vivado_runner.choose()
+
+
 def build(request: Request) -> Figures:
     """Writes ``design.bit``, ``design.hwh`` and the reports; raises a `LeptonError` where it fails.
 

@@ -101,6 +101,11 @@ def way_of(toolchain: str, board: Board) -> str:
     return WAYS[toolchain][board.shell]
 
 
+def require_tools(toolchain: str, board: Board) -> None:
+    """Raises `InputError` or `MissingTool` where it cannot build here, before anything is built."""
+    importlib.import_module(f"lepton_hw.bitstreams.{way_of(toolchain, board)}").require_tools()
+
+
 def tools_of(toolchain: str, board: Board) -> dict[str, str]:
     """Versions of the programs that build; "none" for one that is absent."""
     ask: dict[str, Callable[[], str]] = {}
