@@ -3,7 +3,8 @@
 // Written from Lattice FPGA-TN-02204, "ECP5 and ECP5-5G Memory Usage Guide". Output registers and
 // chip selects stop the simulation: Yosys does not use them. A port that reads what the other one
 // writes in the same cycle gets the opposite of the new data: the hardware promises nothing then,
-// and a netlist that relies on it must fail.
+// and a netlist that relies on it must fail. Bytes that are not written then are read as they are,
+// on which Yosys does rely. Both ports have one clock.
 
 module DP16KD #(
   parameter DATA_WIDTH_A = 18, DATA_WIDTH_B = 18,  // 1, 2, 4, 9, 18, 36
@@ -123,14 +124,15 @@ module DP16KD #(
       input [35:0] old, input [35:0] mine, input [35:0] mask, input [35:0] theirs,
       input [35:0] their_mask, input [35:0] wanted, input through, input [5:0] from);
     seen = through ? old & ~mask | mine & mask : old;
-    if (|(their_mask & wanted)) seen = ~(old & ~their_mask | theirs & their_mask);
+    seen = seen & ~their_mask | ~theirs & their_mask;
     return (seen & wanted) >> from;
   endfunction
 
   wire [35:0] their_a = row_a == row_b ? mask_b : 0, their_b = row_a == row_b ? mask_a : 0;
 
   always @(posedge clk_a)
-    for (int i = 0; i < 36; i++) if (mask_a[i]) rows[row_a][i] <= new_a[i];
+    if (mask_a != 0)
+      rows[row_a] <= rows[row_a] & ~(mask_a | their_a) | new_a & mask_a | new_b & their_a;
 
   always @(posedge clk_a or posedge reset_a)
     if (RSTA) out_a <= 0;
@@ -139,7 +141,8 @@ module DP16KD #(
         WRITEMODE_A == "WRITETHROUGH", place(address_a, DATA_WIDTH_A));
 
   always @(posedge clk_b)
-    for (int i = 0; i < 36; i++) if (mask_b[i]) rows[row_b][i] <= new_b[i];
+    if (mask_b != 0)
+      rows[row_b] <= rows[row_b] & ~(mask_b | their_b) | new_b & mask_b | new_a & their_b;
 
   always @(posedge clk_b or posedge reset_b)
     if (RSTB) out_b <= 0;

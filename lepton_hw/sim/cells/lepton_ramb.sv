@@ -1,9 +1,10 @@
 // Block RAM of AMD's 7 series as Yosys uses it, for the simulation of netlists.
 //
-// Written from AMD UG473, "7 Series FPGAs Memory Resources". Output registers, cascades, FIFO and
-// error correction stop the simulation: Yosys does not use them. A port that reads what the other
-// one writes in the same cycle gets the opposite of the new data, unless the writing port is
-// READ_FIRST: the hardware promises nothing then, and a netlist that relies on it must fail.
+// Written from AMD UG473, "7 Series FPGAs Memory Resources". Output registers, error correction and
+// cascades (which Yosys takes for 65,536 words of a bit) stop the simulation. A port that reads what
+// the other one writes in the same cycle gets the opposite of the new data, unless the writing port
+// is READ_FIRST: the hardware promises nothing then, and a netlist that relies on it must fail. Both
+// ports have one clock.
 
 // Two ports on 512 rows of DATA bits and a parity bit for each byte. Widths count parity bits as
 // AMD does: 0 (unused), 1, 2, 4, 9, 18, 36, 72.
@@ -74,7 +75,9 @@ module lepton_ramb #(
   wire [DATA/8-1:0] new_parity_``N = parity_``N << (place(address_``N, WRITE_``N) / 8); \
   wire [14-ROW:0] row_``N = address_``N[14:ROW] & 511; \
   wire [DATA-1:0] wanted_``N = readable(address_``N, READ_``N); \
-  wire collides_``N = row_``N == row_``O && |(mask_``O & wanted_``N) && MODE_``O != "READ_FIRST"; \
+  wire [DATA-1:0] beside_``N = row_``N == row_``O ? mask_``O : 0; \
+  wire [DATA/8-1:0] bytes_beside_``N = row_``N == row_``O ? bytes_``O : 0; \
+  wire collides_``N = |(beside_``N & wanted_``N) && MODE_``O != "READ_FIRST"; \
   wire [DATA-1:0] keep_``N = MODE_``N == "WRITE_FIRST" ? mask_``N : 0; \
   wire [DATA/8-1:0] keep_parity_``N = MODE_``N == "WRITE_FIRST" ? bytes_``N : 0; \
   wire [DATA-1:0] seen_``N = collides_``N ? ~(rows[row_``N] & ~mask_``O | new_``O & mask_``O) : \
@@ -85,9 +88,12 @@ module lepton_ramb #(
   initial out_``N = START_``N[DATA-1:0]; \
   initial out_parity_``N = START_``N[DATA+:DATA/8]; \
   always @(posedge clk_``N) if (enable_``N) begin \
-    for (int i = 0; i < DATA; i++) if (mask_``N[i]) rows[row_``N][i] <= new_``N[i]; \
-    for (int i = 0; i < DATA / 8; i++) \
-      if (bytes_``N[i]) parities[row_``N][i] <= new_parity_``N[i]; \
+    if (mask_``N != 0) begin \
+      rows[row_``N] <= rows[row_``N] & ~(mask_``N | beside_``N) \
+        | new_``N & mask_``N | new_``O & beside_``N; \
+      parities[row_``N] <= parities[row_``N] & ~(bytes_``N | bytes_beside_``N) \
+        | new_parity_``N & bytes_``N | new_parity_``O & bytes_beside_``N; \
+    end \
     if (reset_``N) begin \
       out_``N <= RESET_``N[DATA-1:0]; \
       out_parity_``N <= RESET_``N[DATA+:DATA/8]; \
