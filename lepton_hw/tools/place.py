@@ -4,9 +4,12 @@ and running it.
 It starts ``driver.py`` of a deployment there and passes streams; it knows nothing of what they say.
 """
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -71,7 +74,40 @@ def run_driver(
         command = ssh.as_root(["python3", "driver.py", *arguments], target)
         done = there.run(command, stdin)
         return Ran(done.code, done.stdout.encode(), done.stderr)
+    if place.kind == "virtual" and _has_uart(folder):
+        with _served(folder) as device:
+            return _here(Place("serial", device), folder, arguments, stdin)
     return _here(place, folder, arguments, stdin)
+
+
+def _has_uart(folder: Path) -> bool:
+    """Whether the deployment is for a board that is reached by a serial device."""
+    try:
+        return bool(json.loads((folder / "design.json").read_text()).get("baud"))
+    except (OSError, ValueError, AttributeError):
+        return False  # the driver says what is wrong with it
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[str]:
+    """The virtual board of such a deployment behind a pseudo-terminal; the terminal's path."""
+    argv = [sys.executable, "-m", "lepton_hw.virtual", "serve-serial", str(folder.absolute())]
+    with subprocess.Popen(
+        argv, cwd=board_env.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        try:
+            found = re.fullmatch(r"virtual board at (\S+); .*\n", server.stdout.readline())
+            if found is None:
+                raise StageError(
+                    f"the virtual board does not start ({server.stderr.read().strip()[-300:]})",
+                    "a pseudo-terminal",
+                    "build the bitstream again",
+                )
+            yield found[1]
+        finally:
+            server.terminate()
 
 
 def _here(place: Place, folder: Path, arguments: tuple[str, ...], stdin: bytes) -> Ran:
