@@ -6,7 +6,6 @@ never run on hardware.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from lepton_hw.bitstreams.request import Figures, Request
@@ -85,14 +84,10 @@ def _synthesise(request: Request, digest: bytes) -> yosys.Synthesised:
         (work / name).write_text(text)
         sources[name] = work / name
     data = {name: folder / name for name in design.data_files}
-    # Shift registers that start with ones would be garbled by nextpnr (docs/open-tools.md).
-    job = yosys.Job(zynq_top.ZYNQ_TOP, sources, "xc7", data)
-    made = yosys.synthesise(job, work)
-    try:
-        nextpnr_netlist.prepared(json.loads(made.json.read_text()))
-    except StageError:
-        made = yosys.synthesise(replace(job, shift_registers=False), work)
-    return made
+    # nextpnr 0.11.1 puts shift registers and memories that are written at other times into one
+    # slice and cannot route it then, and garbles those that start with ones (docs/open-tools.md).
+    job = yosys.Job(zynq_top.ZYNQ_TOP, sources, "xc7", data, shift_registers=False)
+    return yosys.synthesise(job, work)
 
 
 def _prove(request: Request, made: yosys.Synthesised) -> int:
