@@ -294,6 +294,21 @@ def test_a_reset_at_any_moment(links: Links, seed: int) -> None:
     model.pace(16, 16)
 
 
+def test_a_reset_spoils_the_frame_on_its_way(links: Links) -> None:
+    """Its bytes are given up: it must not pass for whole, whatever stands in the ring by then."""
+    model = links[SHAPES[0]]
+    say(model, input_frame(1, 0, bytes(range(128))))
+    model.pace(16, 200)
+    model.send(grant(2, 0, 2048))
+    model.step(10_000)  # the answer, and a part of the output's frame
+    model.send(frame(WRITE, 3, struct.pack("<II", LEPTON + 8, 1)))
+    model.settle(1000, 60_000)
+    model.pace(16, 16)
+    said = model.take()
+    assert len(said) > 128
+    assert [each[:2] for each in split_good(said)] == [(GRANT | 0x80, 2), (WRITE | 0x80, 3)]
+
+
 def split_good(data: bytes) -> list[tuple[int, int, bytes]]:
     """Frames that are whole; one that a reset spoiled is none."""
     found = []
@@ -392,6 +407,9 @@ MUTATIONS = {
     "a reset keeps the positions": (
         "serial_link.sv", "if (part_rst) expected <= '0;", "if (rst) expected <= '0;", "reset",
     ),
+    "a reset lets a frame of old output pass": (
+        "serial_link.sv", ".spoil(part_rst)", ".spoil(1'b0)", "spoils",
+    ),
 }  # fmt: skip
 
 
@@ -444,6 +462,7 @@ NOTICES = {
     "full": test_a_full_ring_takes_nothing_and_loses_nothing,
     "grant": _grant,
     "reset": _reset,
+    "spoils": test_a_reset_spoils_the_frame_on_its_way,
 }
 
 
