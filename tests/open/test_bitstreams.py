@@ -25,6 +25,9 @@ from lepton_hw.tools import nextpnr_ecp5, open_tools, prjxray, yosys
 from lepton_hw.xc7 import bitfile
 from tests.rtl.shell_cases import expected, make
 
+pytestmark = pytest.mark.skipif(
+    "LEPTON_EXAMPLES" not in os.environ, reason="minutes; in make test-nightly"
+)
 SHAPE = (3, 5, 7)  # bytes of a beat in and out, beats a frame
 
 
@@ -96,7 +99,6 @@ def test_a_wrong_netlist_is_noticed(open_zynq: None, tmp_path: Path) -> None:
     assert noticed >= 2  # one may sit where these vectors do not look
 
 
-@pytest.mark.skipif("LEPTON_EXAMPLES" not in os.environ, reason="minutes; in make test-nightly")
 def test_ecp5(tmp_path: Path) -> None:
     try:
         nextpnr_ecp5.find()
