@@ -149,7 +149,7 @@ class _Steps:
             {
                 **values("compile"),
                 **compile_.folding_digest(flow),
-                **place("part", "finn_board"),
+                **place("part", "finn_board", "dsp", "shell"),
                 **place("clock", "resources"),
             },
             (exported,),
@@ -211,7 +211,7 @@ class _Steps:
                     "toolchain": toolchain,
                     "seeds": seeds,
                     "tools": bitstream.tools_of(toolchain, board),
-                    **place("name", "part", "clock", "resources", "board_part", "serial"),
+                    **place("name", "part", "clock", "resources", "shell", "board_part", "serial"),
                 },
                 (exported, stitched, simulated, done["certify"]),
                 lambda w: bitstream.run(
