@@ -17,6 +17,7 @@ from lepton_hw.errors import InputError, StageError
 
 IDMA, ODMA, LEPTON = 0x0_0000, 0x1_0000, 0x2_0000
 _OKAY, _SLVERR, _DECERR = 0, 2, 3
+_WINDOWS = 0x4_0000  # windows of weights, where there are any, begin here
 _U64, _U32, _HANDLE = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "lepton_open": (
@@ -203,7 +204,7 @@ class ShellModel:
         found = "SLVERR" if said == _SLVERR else "nothing"
         raise InputError(
             f"a {way} of register 0x{offset:05X} is answered by {found}",
-            "a register of the shell, or a word of weights",
+            "an offset below 0x30000" + " or a word of weights" * (self._limit > _WINDOWS),
             "see docs/shell.md",
         )
 
