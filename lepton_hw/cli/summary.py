@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from lepton_hw.artifacts import Artifact
 from lepton_hw.board import Board
+from lepton_hw.stages.bitstream import Bitstream
 from lepton_hw.stages.certify import Certified
 from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.simulate import Simulated
@@ -29,6 +30,32 @@ def summary(done: dict[str, Artifact], board: Board) -> list[Row]:
     return rows
 
 
+def bitstream_rows(built: Bitstream, board: Board) -> list[Row]:
+    """What place and route, and the proofs around it, found."""
+    have = board.resources.model_dump()
+    rows: list[Row] = [("clock", f"{built.clock:g} MHz")]
+    if built.achieved:
+        asked = f"{board.clock:g} MHz asked"
+        rows.append(("reached by place and route", f"{built.achieved:.1f} MHz, {asked}"))
+    for name, used in built.used.items():
+        if name in have:
+            rows.append((f"{name.upper()}, placed", f"{used:,g} of {have[name]:,}"))
+    if built.untimed:
+        cells = ", ".join(f"{count} {name}" for name, count in sorted(built.untimed.items()))
+        rows.append(("pins without a timing model", cells))
+    rows += [(f"slack, {name}", f"{value:+.3f} ns") for name, value in built.slack.items()]
+    corner = f", {built.power_corner}" if built.power_corner else ""
+    rows += [(f"power, {name}", f"{value:.3f} W{corner}") for name, value in built.power.items()]
+    if built.netlist_vectors:
+        count = built.netlist_vectors
+        rows.append(("netlist against RTL", f"{count} of {count} vectors identical"))
+    if built.features:
+        rows.append(("read back from the bitstream", f"all {built.features:,} features"))
+    rows += [(f"  {step}", f"{seconds:.1f} s") for step, seconds in built.step_seconds.items()]
+    rows += [(f"  {tool}", version) for tool, version in built.tools.items()]
+    return rows
+
+
 def _trained(trained: Trained) -> list[Row]:
     metrics = trained.metrics
     return [
@@ -38,7 +65,7 @@ def _trained(trained: Trained) -> list[Row]:
 
 
 def _compiled(compiled: Compiled, board: Board) -> list[Row]:
-    have = board.resources
+    have = board.supply
     return [
         ("slowest layer, FINN's estimate", f"{compiled.bottleneck}, {compiled.cycles:,} cycles"),
         ("LUT, estimate", f"{compiled.lut:,} of {have.lut:,}"),

@@ -85,7 +85,7 @@ def compile_model(
         _require_fit(_estimate(model, board), board, specialized, fastest)
         model = steps.generate(model, ANY_DEPTH)
         supported.require_rtl(model)
-        gather = functools.partial(collect, part=board.part, runtime_weights=runtime_weights)
+        gather = functools.partial(collect, part=board.finn_part, runtime_weights=runtime_weights)
         sizing = _sized(steps, model, gather, scratch, limits, progress)
         graph = gather(model, folder=workdir)
         if runtime_weights:
@@ -136,7 +136,7 @@ def specialize(
 
 def _estimate(model: ModelWrapper, board: Board) -> Use:
     """Before there is any code."""
-    return total(resources(getCustomOp(node), board.part) for node in model.graph.node)
+    return total(resources(getCustomOp(node), board.finn_part) for node in model.graph.node)
 
 
 def _cycles(board: Board, fps: int | None) -> int | None:

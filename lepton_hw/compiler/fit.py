@@ -48,7 +48,7 @@ def total(kernels: Iterable[Estimate]) -> Use:
 def overflow(use: Use, board: Board) -> tuple[str, int, int] | None:
     """(resource, demand, supply) of the resource that is over by the largest factor, or None."""
     rows = [
-        (name, getattr(use, name), getattr(board.resources, name))
+        (name, getattr(use, name), getattr(board.supply, name))
         for name in ("lut", "bram36", "uram", "dsp")
     ]
     over = [row for row in rows if row[1] > row[2]]

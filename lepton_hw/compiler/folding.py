@@ -54,7 +54,8 @@ class Choices:
 def choices(model: ModelWrapper, board: Board) -> Choices:
     """What a search chooses from; takes longest of it."""
     groups, edges = _groups(model)
-    return Choices([options_of(model, nodes, board.part) for nodes in groups], edges)
+    part, dsp = board.finn_part, board.has_dsp48
+    return Choices([options_of(model, nodes, part, dsp=dsp) for nodes in groups], edges)
 
 
 def search(
@@ -100,7 +101,7 @@ def search(
 def price(model: ModelWrapper, board: Board) -> Folding:
     """The folding that the graph has, by the same models."""
     groups, edges = _groups(model)
-    chosen = [present(model, nodes, board.part) for nodes in groups]
+    chosen = [present(model, nodes, board.finn_part) for nodes in groups]
     return _folding(chosen, Problem([], edges, _supply(board, None), _prices(board)))
 
 
@@ -147,7 +148,7 @@ def _supply(board: Board, budget: Mapping[str, float] | None) -> tuple[float, ..
 
 
 def _amounts(board: Board) -> dict[str, int]:
-    have = board.resources
+    have = board.supply
     return {"lut": have.lut, "bram18": 2 * have.bram36, "uram": have.uram, "dsp": have.dsp}
 
 

@@ -54,13 +54,18 @@ def depthwise_reader(model: ModelWrapper, node: Any) -> Any | None:
     return None
 
 
-def options_of(model: ModelWrapper, nodes: list[Any], part: str) -> list[Option]:
-    """All foldings of one layer, or of a depthwise window and its reader; leaves them as found."""
+def options_of(
+    model: ModelWrapper, nodes: list[Any], part: str, *, dsp: bool = True
+) -> list[Option]:
+    """All foldings of one layer, or of a depthwise window and its reader; leaves them as found.
+
+    `dsp`: whether units of DSPs may be among them.
+    """
     ops = {node.name: getCustomOp(node) for node in nodes}
     before = [(node, [copy_of(a) for a in node.attribute]) for node in nodes]
     types = _weight_types(model, nodes)
     found = []
-    for choice in _choices(model, nodes, ops, part):
+    for choice in _choices(model, nodes, ops, part, dsp):
         for name, attributes in choice.items():
             for key, value in attributes.items():
                 ops[name].set_nodeattr(key, value)
@@ -106,10 +111,10 @@ def _too_wide(op: Any) -> bool:
 
 
 def _choices(
-    model: ModelWrapper, nodes: list[Any], ops: dict[str, Any], part: str
+    model: ModelWrapper, nodes: list[Any], ops: dict[str, Any], part: str, dsp: bool
 ) -> Iterator[dict[str, Attributes]]:
     last = nodes[-1]
-    units = list(_units(model, last, ops[last.name], part))
+    units = list(_units(model, last, ops[last.name], part, dsp))
     for folding in _foldings(last, ops[last.name]):
         for unit in units:
             for style in _styles(ops[last.name], folding, unit):
@@ -123,14 +128,14 @@ def _choices(
                     yield {nodes[0].name: {**beside, "ram_style": ram}, last.name: choice}
 
 
-def _units(model: ModelWrapper, node: Any, op: Any, part: str) -> Iterator[Attributes]:
+def _units(model: ModelWrapper, node: Any, op: Any, part: str, dsp: bool) -> Iterator[Attributes]:
     """What a matrix unit can be made of: LUTs (ours) or DSPs (FINN's), where both can be."""
     if not node.op_type.startswith("MVAU") or not _is_free(model, node, op):
         yield {}
         return
     writable = op.get_nodeattr("runtime_writeable_weights")
     yield {"resType": "lut", "mem_mode": f"internal_{'decoupled' if writable else 'embedded'}"}
-    if _dsp_can(model, node, op, part):
+    if dsp and _dsp_can(model, node, op, part):
         yield {"resType": "dsp", "mem_mode": "internal_decoupled"}
 
 

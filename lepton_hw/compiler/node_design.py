@@ -58,9 +58,9 @@ def node_design(
         generated = folder / "generated" / node.name
         generated.mkdir(parents=True)
         op.set_nodeattr("code_gen_dir_ipgen", str(generated))
-        op.code_generation_ipgen(model, board.part, board.clock_ns)
+        op.code_generation_ipgen(model, board.finn_part, board.clock_ns)
         op.set_nodeattr("exec_mode", "cppsim")
-    graph = collect(model, board.part, folder / "compiled", runtime_weights=runtime_weights)
+    graph = collect(model, board.finn_part, folder / "compiled", runtime_weights=runtime_weights)
     model.save(str(folder / "finn.onnx"))
     (folder / "design").mkdir()
     return stitch(graph, folder / "compiled", folder / "design"), folder / "design"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import os
 import signal
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ from .manifest import check_files, read_manifest
 from .recording import RecordingTransport
 from .remote_end import private_stdout, serve
 from .replay import ReplayTransport
-from .transport import open_board
+from .transport import SERIAL, open_board
 
 VECTORS = "vectors.npz"
 
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
     parser.add_argument("--infer", action="store_true", help="codes, .npy from stdin to stdout")
     parser.add_argument("--json", action="store_true", help="results of images as JSON, one a line")
     parser.add_argument("--bitfile", default=str(folder / "design.bit"))
+    parser.add_argument("--serial", metavar="DEVICE", help="where a board with a UART is")
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds without any movement")
     parser.add_argument("--serve", action="store_true", help="serve the board by stdin and stdout")
     parser.add_argument("--record", metavar="FILE", help="write all register traffic to FILE")
@@ -49,6 +51,8 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
         parser.error("--infer goes alone: standard output is its file")
     if chosen.record and chosen.replay:
         parser.error("pass --record or --replay")
+    if chosen.serial:
+        os.environ[SERIAL] = chosen.serial
     if chosen.serve:
         return _serve(Path(chosen.bitfile), transport)
     try:

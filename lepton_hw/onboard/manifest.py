@@ -37,6 +37,7 @@ class Manifest(NamedTuple):
 
     `weights` are the layers that can be rewritten, `fixed_weights` names those beside them that
     cannot; both are empty where the design was not compiled for it.
+    `baud` is the rate of a board behind a serial device, 0 of any other.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class Manifest(NamedTuple):
     files: dict[str, str]
     weights: tuple[WeightLayer, ...]
     fixed_weights: tuple[str, ...]
+    baud: int = 0
 
 
 def checksum(values: dict[str, Any]) -> str:
@@ -116,6 +118,7 @@ def _manifest(folder: Path, values: dict[str, Any]) -> Manifest:
         files=dict(values["files"]),
         weights=tuple(read_weight_layer(entry) for entry in values.get("weights", ())),
         fixed_weights=tuple(values.get("fixed_weights", ())),
+        baud=int(values.get("baud", 0)),
     )
 
 

@@ -17,8 +17,10 @@ from typing import IO, Any, Mapping, Sequence
 import numpy as np
 
 from .errors import DesignError, HardwareError, reason
-from .manifest import Manifest
+from .manifest import AGAIN, Manifest
 
+#: The variable that names the serial device of a board that has one.
+SERIAL = "LEPTON_SERIAL"
 SEGMENTS = ("idma0", "odma0", "lepton0")
 #: From here on offsets are of weights, one segment a layer.
 WEIGHTS = 0x4_0000
@@ -165,17 +167,35 @@ def _overlay(pynq: Any, bitfile: Path, device: Any, download: bool, remote: bool
     return overlay
 
 
-def open_board(
-    manifest: Manifest, bitfile: Path, device: Any = None, download: bool = True
-) -> PynqTransport:
-    """The board here, or pynq's `device`, with the manifest's bitstream loaded.
+def open_board(manifest: Manifest, bitfile: Path, device: Any = None, download: bool = True) -> Any:
+    """The board here, or pynq's `device`, with the manifest's bitstream loaded; a board behind a
+    serial device, which the variable LEPTON_SERIAL names, has it loaded already.
 
     Raises `DesignError` on another board than the manifest's.
     """
+    if manifest.baud:
+        return open_serial(manifest, os.environ.get(SERIAL, ""))
     if device is None:
         check_board(manifest.board_names, manifest.board)
     windows = {layer.name: (layer.offset, layer.size) for layer in manifest.weights}
     return PynqTransport(bitfile, manifest.clock_mhz, device, download, windows)
+
+
+def open_serial(manifest: Manifest, path: str) -> Any:
+    """The board behind the serial device at `path`."""
+    from .serial_link import SerialTransport
+
+    if not manifest.baud:
+        raise DesignError(
+            f"the {manifest.board} has no serial link", "a design for a board that has", AGAIN
+        )
+    if not path:
+        raise DesignError(
+            f"the serial device of the {manifest.board} is not known",
+            "its name",
+            f"pass --serial DEVICE, or set {SERIAL}; 'ls /dev/serial/by-id' shows them",
+        )
+    return SerialTransport(path, manifest.baud)
 
 
 #: What this process holds; the kernel lets go of it when the process ends, however that is.

@@ -40,6 +40,8 @@ class Recipe:
     harness: Path = HARNESS
     options: tuple[str, ...] = ()
     trace: bool = False
+    #: Built fast rather than running fast: for large netlists that run a few cycles.
+    quick: bool = False
 
     def key(self) -> str:
         """Digest of sources, generated text, flags and tool versions."""
@@ -49,7 +51,7 @@ class Recipe:
                 "sources": [(path.name, _digest_of(path)) for path in self.sources],
                 "generated": self.generated,
                 "harness": [_digest_of(self.harness), *_headers()],
-                "options": [self.options, self.trace, cxx.STANDARD],
+                "options": [self.options, self.trace, self.quick, cxx.STANDARD],
                 "flags": [OPTIMISE, OPTIMISE_HARNESS, OPTIMISE_ONCE],
                 "tools": [verilator.find().version, cxx.find().version],
                 "argv": verilator.find().argv(self.top, [], Path())[1:],
@@ -167,7 +169,7 @@ def _headers() -> list[str]:
 
 
 def _level(unit: Path, recipe: Recipe) -> tuple[str, ...]:
-    if recipe.harness.name == "ports.cpp":
+    if recipe.quick or recipe.harness.name == "ports.cpp":
         return OPTIMISE_ONCE  # a few thousand cycles at most: building takes longer than running
     if unit == recipe.harness:
         return OPTIMISE_HARNESS

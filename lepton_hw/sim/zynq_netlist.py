@@ -24,6 +24,8 @@ from lepton_hw.sim.shell_model import ShellModel
 
 #: Cycles that a frame may take at most, beside what the RTL took: a netlist that hangs is an error.
 _PATIENCE = 100_000
+#: Cycles from which on an optimised model is worth the minutes that its compilation takes.
+_SHORT = 200_000
 
 
 def prove(
@@ -34,18 +36,21 @@ def prove(
     expected: NDArray[np.int64],
     *,
     unknown: tuple[str, ...] = ("0", "1"),
+    cycles: int = 0,
     cache: Path | None = None,
 ) -> list[Proof]:
     """Runs a batch through the netlist of `top`, once for each meaning of undefined bits.
 
     Args:
         modules: as `netlist.read_modules` gives them, PS7 among them as a black box.
+        cycles: about how many the batch takes; a short one is not worth an optimised model.
         images: codes, shape (frames, *shape of the input); expected: int64, (frames, *output).
 
     Raises `StageError` where the netlist stops or complains; a wrong integer is only in the result.
     """
     fabric = opened(modules[top], modules["PS7"])
-    return [_prove(fabric, design, images, expected, value, cache) for value in unknown]
+    quick = cycles < _SHORT
+    return [_prove(fabric, design, images, expected, value, quick, cache) for value in unknown]
 
 
 def _prove(
@@ -54,10 +59,11 @@ def _prove(
     images: NDArray[Any],
     expected: NDArray[np.int64],
     unknown: str,
+    quick: bool,
     cache: Path | None,
 ) -> Proof:
     began = time.monotonic()
-    with _library(fabric, design, unknown, cache) as (library, folder):
+    with _library(fabric, design, unknown, quick, cache) as (library, folder):
         built = time.monotonic() - began
         memory = np.zeros(shell_batch.room(design, len(images))[1], np.uint8)
         limit = 1 << wrapper.address_bits(design)
@@ -81,7 +87,7 @@ def _prove(
 
 @contextmanager
 def _library(
-    fabric: Netlist, design: Design, unknown: str, cache: Path | None
+    fabric: Netlist, design: Design, unknown: str, quick: bool, cache: Path | None
 ) -> Iterator[tuple[Path, Path]]:
     with netlist_sources(define(fabric, unknown), "xc7", unknown) as folder:
         recipe = build.Recipe(
@@ -89,6 +95,7 @@ def _library(
             tuple(sorted(folder.iterdir())),
             (("wrapper.sv", _bench_text(fabric, design)), ("variant.h", "#define LEPTON_AXI3\n")),
             harness=build.HERE / "shell.cpp",
+            quick=quick,
         )
         yield build.library(recipe, cache), folder
 
@@ -99,7 +106,7 @@ def _bench_text(fabric: Netlist, design: Design) -> str:
     ports = ["  input wire aclk", "  input wire aresetn"]
     ports += [
         f"  {way} wire [{width - 1}:0] {name}"
-        for way, width, name in wrapper.top_ports(address, True)
+        for way, width, name in wrapper.top_ports(address, axi3=True)
     ]
     joins = _processor(address) | {"FCLKCLK": "{3'b0, aclk}", "FCLKRESETN": "{3'b0, aresetn}"}
     lines, pins = [], []

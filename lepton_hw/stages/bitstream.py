@@ -1,58 +1,147 @@
 """The bitstream stage: shell and accelerator as a file that a board, or the virtual one, loads."""
 
+import importlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+from pydantic import Field
+
 from lepton_hw.artifacts import Artifact
+from lepton_hw.bitstreams.request import Figures, Request
 from lepton_hw.board import Board
 from lepton_hw.design import read_design
-from lepton_hw.errors import InputError
+from lepton_hw.errors import InputError, MissingTool
 from lepton_hw.progress import Progress
 from lepton_hw.rtl.shell.wrapper import design_digest
+from lepton_hw.stages.export import Exported
+from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.stitch import Stitched
+from lepton_hw.tools import nextpnr_xilinx, prjxray, vivado
 
 FILE = "design.bit"
-TOOLCHAINS = ("virtual",)
+#: Toolchain, and the modules of `bitstreams` that are its ways, by the shell of the board.
+WAYS: dict[str, dict[str, str]] = {
+    "virtual": {"zynq-iodma": "virtual_board", "uart": "virtual_board"},
+    "open": {"zynq-iodma": "zynq_open", "uart": "ecp5_open"},
+    "vivado": {"zynq-iodma": "zynq_vivado"},
+}
+TOOLCHAINS = tuple(WAYS)
 
 
 class Bitstream(Artifact):
-    """``design.bit`` and what pynq reads beside it.
+    """``design.bit`` and what pynq reads beside it; the figures are those of `Figures`.
 
-    `design_digest` is the SHA-256, in hex, that the shell's registers show; `clock` is in MHz.
+    `design_digest` is the SHA-256, in hex, that the shell's registers show; clocks are in MHz.
     """
 
     stage: ClassVar[str] = "bitstream"
+    timings = Artifact.timings | {"step_seconds"}
     toolchain: str
     design_digest: str
     part: str
     clock: float
+    achieved: float = 0.0
+    seed: int = 0
+    used: dict[str, float] = Field(default_factory=dict)
+    netlist_vectors: int = 0
+    features: int = 0
+    untimed: dict[str, int] = Field(default_factory=dict)
+    step_seconds: dict[str, float] = Field(default_factory=dict)
+    tools: dict[str, str] = Field(default_factory=dict)
+    slack: dict[str, float] = Field(default_factory=dict)
+    power: dict[str, float] = Field(default_factory=dict)
+    power_corner: str = ""
 
 
 def run(
-    toolchain: str, board: Board, stitched: Stitched, workdir: Path, progress: Progress
+    toolchain: str,
+    board: Board,
+    exported: Exported,
+    stitched: Stitched,
+    simulated: Simulated,
+    workdir: Path,
+    progress: Progress,
+    seeds: tuple[int, ...] = (1, 2),
 ) -> Bitstream:
-    """Builds it; raises `InputError` for an unknown toolchain."""
-    from lepton_hw.virtual import make
-
-    require_toolchain(toolchain)
-    with progress.task("bitstream", 1) as task:
-        digest = make.write_bitstream(
-            workdir / FILE, read_design(stitched.folder), stitched.folder, board
+    """Builds it; raises `InputError` for a toolchain that cannot build for the board."""
+    way = importlib.import_module(f"lepton_hw.bitstreams.{way_of(toolchain, board)}")
+    codes = np.load(simulated.path("outputs.npz"))["codes"]
+    inputs = np.load(exported.path("vectors.npz"))["inputs"][: len(codes)]
+    figures: Figures = way.build(
+        Request(
+            design=read_design(stitched.folder), folder=stitched.folder, board=board,
+            workdir=workdir, bit=workdir / FILE, vectors=(inputs, codes), progress=progress,
+            cycles_per_frame=simulated.cycles_per_frame, seeds=seeds,
         )
-        task.advance()
-    return Bitstream(
-        toolchain=toolchain, design_digest=digest, part=board.part, clock=board.clock
     )  # fmt: skip
+    values = {name: value for name, value in asdict(figures).items() if value is not None}
+    return Bitstream(
+        toolchain=toolchain, part=board.part, step_seconds=values.pop("seconds", {}), **values
+    )
+
+
+def way_of(toolchain: str, board: Board) -> str:
+    """The module that builds for this board; raises `InputError` where there is none."""
+    if toolchain not in WAYS:
+        raise InputError(
+            f"there is no toolchain '{toolchain}'", ", ".join(TOOLCHAINS), "pass one of these"
+        )
+    if board.shell not in WAYS[toolchain] or toolchain not in (*board.toolchains, "virtual"):
+        known = [name for name in (*board.toolchains, "virtual") if name in WAYS]
+        raise InputError(
+            f"the toolchain '{toolchain}' cannot build for {board.title}",
+            ", ".join(known),
+            "pass one of these, or choose another board",
+        )
+    return WAYS[toolchain][board.shell]
+
+
+def require_tools(toolchain: str, board: Board) -> None:
+    """Raises `InputError` or `MissingTool` where it cannot build here, before anything is built."""
+    importlib.import_module(f"lepton_hw.bitstreams.{way_of(toolchain, board)}").require_tools()
+
+
+def tools_of(toolchain: str, board: Board) -> dict[str, str]:
+    """Versions of the programs that build; "none" for one that is absent."""
+    ask: dict[str, Callable[[], str]] = {}
+    if toolchain == "vivado":
+        ask["vivado"] = lambda: vivado.find().version
+    elif toolchain == "open" and board.serial is None:
+        ask["nextpnr"] = lambda: nextpnr_xilinx.find().version
+        ask["prjxray"] = lambda: prjxray.find().version
+    return {name: _version(version) for name, version in ask.items()}
+
+
+def _version(ask: Callable[[], str]) -> str:
+    try:
+        return str(ask())
+    except MissingTool:
+        return "none"
+
+
+def found_toolchain(board: Board) -> str:
+    """Vivado where there is one that can build for the board, else the board's open tools."""
+    usable = [name for name in board.toolchains if name in WAYS]
+    if "vivado" in usable and (_has_vivado() or "open" not in usable):
+        return "vivado"
+    if "open" in usable:
+        return "open"
+    raise InputError(
+        f"no toolchain here can build for {board.title}",
+        f"one of {', '.join(board.toolchains)}",
+        "pass --toolchain virtual, for the virtual board",
+    )
+
+
+def _has_vivado() -> bool:
+    return bool(shutil.which("vivado") or os.environ.get(vivado.ROOT_VARIABLE))
 
 
 def digest_of(stitched: Stitched) -> str:
     """The digest, in hex, that the shell of this design shows, whoever builds its bitstream."""
     return design_digest(stitched.folder, read_design(stitched.folder)).hex()
-
-
-def require_toolchain(name: str) -> None:
-    """Raises `InputError` unless there is a toolchain of that name."""
-    if name not in TOOLCHAINS:
-        raise InputError(
-            f"there is no toolchain '{name}'", ", ".join(TOOLCHAINS), "pass one of these"
-        )

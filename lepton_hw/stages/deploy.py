@@ -36,21 +36,22 @@ def run(
     exported: Exported,
     stitched: Stitched,
     simulated: Simulated,
-    bitstream: tuple[Path, str],
+    bitstream: tuple[Path, str, float],
     workdir: Path,
     progress: Progress,
 ) -> Deployed:
-    """Writes the folder; `bitstream` is the file and the digest of the design in it.
+    """Writes the folder; `bitstream` is the file, the digest of the design in it, its clock in MHz.
 
     The vectors are those that ran through the RTL, certified by then.
     """
     codes = np.load(simulated.path("outputs.npz"))["codes"]
     inputs = np.load(exported.path("vectors.npz"))["inputs"][: len(codes)]
-    file, shown = bitstream
+    file, shown, clock = bitstream
     weights = stitched.path(WEIGHTS)  # where they can be rewritten
     with progress.task("deploy", 1) as task:
         write_deployment(
-            workdir / FOLDER, file, read_design(stitched.folder), exported.contract, board,
+            workdir / FOLDER, file, read_design(stitched.folder), exported.contract,
+            board.model_copy(update={"clock": clock}),
             shown, (inputs, codes), weights if weights.is_file() else None,
         )  # fmt: skip
         task.advance()

@@ -129,7 +129,7 @@ def _layer(layer: Layer, counters: Counters) -> LayerFacts:
 
 
 def _uses(compiled: Compiled, board: Board) -> tuple[Use, ...]:
-    have = board.resources
+    have = board.supply
     rows = (
         Use("LUT", compiled.lut, have.lut),
         Use("BRAM36", compiled.bram36, have.bram36),

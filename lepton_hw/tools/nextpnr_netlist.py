@@ -12,6 +12,9 @@ SHIFT_REGISTERS = ("SRL16E", "SRLC32E")
 #: Single-port memories that nextpnr does not know or crashes on → dual-port ones, address bits.
 DUAL = {"RAM32X1S": ("RAM32X1D", 5), "RAM64X1S": ("RAM64X1D", 6)}
 UNTIMED = ("RAMB36E1", "PS7")
+MEMORIES = ("RAMB18E1", "RAMB36E1")
+DATA_PINS = ("DIADI", "DIBDI", "DIPADIP", "DIPBDIP")
+FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 
 
 def prepared(netlist: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +93,49 @@ def _half(cell: dict[str, Any], contents: dict[str, str], bit: int) -> dict[str,
 
 def _parameter(cell: dict[str, Any], name: str) -> str:
     return str(cell.get("parameters", {}).get(name, ""))
+
+
+def slowed(netlist: dict[str, Any]) -> dict[str, Any]:
+    """The netlist with a LUT behind each flip-flop that feeds the data of a block RAM.
+
+    Such an input must stay for 0.67 ns after the clock, which is longer than a flip-flop and a
+    short wire take, and nextpnr lengthens no path. One LUT serves all memories that a flip-flop
+    feeds; the function stays. For a netlist that `prepared` has accepted.
+    """
+    modules = {name: _slowed(module) for name, module in netlist["modules"].items()}
+    return {**netlist, "modules": modules}
+
+
+def _slowed(module: dict[str, Any]) -> dict[str, Any]:
+    cells: dict[str, Any] = dict(module.get("cells", {}))
+    fast = {
+        bit
+        for cell in cells.values()
+        if cell["type"] in FLIP_FLOPS
+        for bit in cell["connections"].get("Q", ())
+    }
+    wires = [wire for cell in cells.values() for bits in cell["connections"].values()
+             for wire in bits if isinstance(wire, int)]  # fmt: skip
+    free = max(wires, default=1) + 1
+    behind: dict[int, int] = {}
+    for name, cell in tuple(cells.items()):
+        if cell["type"] not in MEMORIES:
+            continue
+        connections = dict(cell["connections"])
+        for pin in DATA_PINS:
+            bits = connections.get(pin, [])
+            for bit in bits:
+                if bit in fast and bit not in behind:
+                    behind[bit] = free + len(behind)
+            connections[pin] = [behind.get(bit, bit) for bit in bits]
+        cells[name] = {**cell, "connections": connections}
+    for bit, slow in behind.items():
+        cells[f"$hold${bit}"] = {
+            "hide_name": 1, "type": "LUT1", "parameters": {"INIT": "10"}, "attributes": {},
+            "port_directions": {"I0": "input", "O": "output"},
+            "connections": {"I0": [bit], "O": [slow]},
+        }  # fmt: skip
+    return {**module, "cells": cells}
 
 
 def untimed(netlist: dict[str, Any]) -> dict[str, int]:

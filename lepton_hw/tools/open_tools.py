@@ -151,7 +151,7 @@ def database(name: str = "zynq7") -> Path:
 
 
 def chipdb(part: str) -> Path:
-    """nextpnr's file for the device of a part (as board files name it); raises `MissingTool`."""
+    """nextpnr's file for the device of a part; raises `MissingTool`."""
     found = sorted(_data(CHIPDB, DATA[0]).glob("chipdb-*.bin"))
     devices = {file.stem.removeprefix("chipdb-"): file for file in found}
     for device, file in devices.items():
@@ -181,11 +181,16 @@ def _try(folder: Path) -> None:
     nextpnr goes as far as it can without a design: it loads its device file and its Python.
     """
     nothing = folder / "no-such-design"
-    chips = sorted((folder / "tools" / "root" / CHIPDB).glob("chipdb-*.bin"))
-    device = chips[0].stem.removeprefix("chipdb-") + "clg400-1" if chips else ""
+    root = folder / "tools" / "root"
+    chips = {file.stem.removeprefix("chipdb-"): file for file in (root / CHIPDB).glob("*.bin")}
+    parts = sorted(file.parent.name for file in (root / DATABASE).glob("*/*/part.json"))
+    part, chip = next(
+        ((part, chips[each]) for part in parts for each in chips if part.startswith(each)),
+        ("", nothing),
+    )
     asked = {
-        NEXTPNR: (["--device", device, "--chipdb", str(chips[0] if chips else nothing),
-                   "--json", str(nothing)], "Failed to open"),
+        NEXTPNR: (["--device", part, "--chipdb", str(chip), "--json", str(nothing)],
+                  "Failed to open"),
         "xc7frames2bit": ([f"--part_file={nothing}"], "not found or invalid"),
         "bitread": ([str(nothing)], "Can't open input file"),
     }  # fmt: skip

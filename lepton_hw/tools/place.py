@@ -1,10 +1,15 @@
-"""Where a deployed design runs: the virtual board, this board, PYNQ.remote or SSH; and running it.
+"""Where a deployed design runs: the virtual board, this board, PYNQ.remote, SSH or a serial device;
+and running it.
 
 It starts ``driver.py`` of a deployment there and passes streams; it knows nothing of what they say.
 """
 
+import json
 import re
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +17,12 @@ from typing import NamedTuple
 from lepton_hw.errors import InputError, StageError
 from lepton_hw.tools import board_env, ssh, ssh_host
 
-KINDS = ("virtual", "local", "remote:HOST", "ssh:[USER@]HOST[:PORT]")
+KINDS = ("virtual", "local", "remote:HOST", "ssh:[USER@]HOST[:PORT]", "serial:DEVICE")
 
 
 @dataclass(frozen=True)
 class Place:
-    """`host` is empty for the virtual board and for the board here."""
+    """`host` is empty for the virtual board and for the board here, or the path of a device."""
 
     kind: str
     host: str = ""
@@ -35,10 +40,12 @@ class Ran(NamedTuple):
 
 
 def parse_place(text: str) -> Place:
-    """Reads ``virtual``, ``local``, ``remote:HOST`` or ``ssh:[USER@]HOST[:PORT]``."""
+    """Reads one of `KINDS`."""
     kind, colon, host = text.partition(":")
     if kind in ("virtual", "local") and not colon:
         return Place(kind)
+    if kind == "serial" and host:
+        return Place(kind, host)
     if kind in ("remote", "ssh") and host:
         checked = ssh_host.parse_host(host)
         if kind == "remote" and (checked.user or checked.port):
@@ -67,11 +74,47 @@ def run_driver(
         command = ssh.as_root(["python3", "driver.py", *arguments], target)
         done = there.run(command, stdin)
         return Ran(done.code, done.stdout.encode(), done.stderr)
+    if place.kind == "virtual" and _has_uart(folder):
+        with _served(folder) as device:
+            return _here(Place("serial", device), folder, arguments, stdin)
     return _here(place, folder, arguments, stdin)
 
 
+def _has_uart(folder: Path) -> bool:
+    """Whether the deployment is for a board that is reached by a serial device."""
+    try:
+        return bool(json.loads((folder / "design.json").read_text()).get("baud"))
+    except (OSError, ValueError, AttributeError):
+        return False  # the driver says what is wrong with it
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[str]:
+    """The virtual board of such a deployment behind a pseudo-terminal; the terminal's path."""
+    argv = [sys.executable, "-m", "lepton_hw.virtual", "serve-serial", str(folder.absolute())]
+    with subprocess.Popen(
+        argv, cwd=board_env.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        try:
+            found = re.fullmatch(r"virtual board at (\S+); .*\n", server.stdout.readline())
+            if found is None:
+                raise StageError(
+                    f"the virtual board does not start ({server.stderr.read().strip()[-300:]})",
+                    "a pseudo-terminal",
+                    "build the bitstream again",
+                )
+            yield found[1]
+        finally:
+            server.terminate()
+
+
 def _here(place: Place, folder: Path, arguments: tuple[str, ...], stdin: bytes) -> Ran:
-    program = "python3" if place.kind == "local" else str(board_env.python())
+    if place.kind == "serial":  # needs NumPy and no pynq: this Python has it
+        program, arguments = sys.executable, ("--serial", place.host, *arguments)
+    else:
+        program = "python3" if place.kind == "local" else str(board_env.python())
     more = {"PYNQ_REMOTE_DEVICES": place.host} if place.kind == "remote" else {}
     argv = [program, str(folder.absolute() / "driver.py"), *arguments]
     try:

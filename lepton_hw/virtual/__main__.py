@@ -1,4 +1,5 @@
-"""``python -m lepton_hw.virtual``: the virtual board as a PYNQ.remote peer, and its installation.
+"""``python -m lepton_hw.virtual``: the virtual board as a PYNQ.remote peer or behind a serial
+device, and its installation.
 
 Errors are one sentence and exit code 1.
 """
@@ -24,10 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     serve.add_argument("folders", nargs="+", type=Path, help="folders with design.bit")
     serve.add_argument("--board", help="which board to be; by default that of the first folder")
     serve.add_argument("--address", default="127.0.0.1", help="whoever reaches it may use it")
+    line = verbs.add_parser("serve-serial", help="be a board behind a serial device")
+    line.add_argument("folder", type=Path, help="folder with design.bit")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.verb == "install":
             print(_install())
+        elif chosen.verb == "serve-serial":
+            _serve_serial(chosen.folder)
         else:
             _serve(chosen.folders, chosen.board, chosen.address)
     except LeptonError as error:
@@ -64,6 +69,21 @@ def _serve(folders: list[Path], board: str | None, address: str) -> None:
         for ending in endings:
             signal.signal(ending, signal.SIG_IGN)
         running.stop(None)
+
+
+def _serve_serial(folder: Path) -> None:
+    from lepton_hw.virtual.errors import BoardError
+    from lepton_hw.virtual.serial import open_board
+
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
+    with open_board(folder) as board:
+        print(f"virtual board at {board.path}; Ctrl-C ends it", flush=True)
+        try:
+            board.wait()
+        except KeyboardInterrupt:
+            return
+    raise BoardError(f"the simulation ended ({board.problem})", "it to run", "start it again")
 
 
 def _designs(folders: list[Path]) -> dict[str, Path]:

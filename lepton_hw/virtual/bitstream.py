@@ -73,6 +73,12 @@ def model_digest_of(configuration: bytes) -> str:
     )
 
 
+def configuration_of(content: bytes) -> bytes:
+    """The configuration data of a ``.bit`` of the virtual board; all of any other file."""
+    at = content.find(_TEXT)
+    return content[at:] if at >= 0 else content
+
+
 def write_model(folder: Path, values: dict[str, object]) -> str:
     """Writes ``model.json`` over all files that are in `folder`; returns its SHA-256."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())

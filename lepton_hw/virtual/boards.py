@@ -38,4 +38,4 @@ def identity(name: str) -> Identity:
             f"set {VARIABLE} to one of these, or leave it out",
         )
     values = tomllib.loads((BOARDS / f"{name}.toml").read_text())
-    return Identity(values["name"], values["title"], values["part"], values["finn_board"])
+    return Identity(values["name"], values["title"], values["part"], values.get("finn_board", ""))

@@ -9,8 +9,9 @@ from pathlib import Path
 from lepton_hw.board import Board
 from lepton_hw.design import Design
 from lepton_hw.rtl.shell import wrapper
-from lepton_hw.rtl.shell.address_map import processor_of
+from lepton_hw.rtl.shell.address_map import Segment, processor_of
 from lepton_hw.rtl.shell.handoff import handoff_text
+from lepton_hw.sim.serial import serial_library
 from lepton_hw.sim.shell import shell_library
 from lepton_hw.virtual import bitstream
 
@@ -20,16 +21,25 @@ MAX_BURST = 16
 def write_bitstream(
     path: Path, design: Design, design_folder: Path, board: Board, cache: Path | None = None
 ) -> str:
-    """Writes `path` (``….bit``) with its ``.hwh`` and ``.sim`` folder beside it.
+    """Writes `path` (``….bit``) with its ``.sim`` folder beside it, and its ``.hwh`` where the
+    board has a processor.
 
     Returns the design's digest, in hex, which the shell's registers show. Raises `StageError` or
     `MissingTool` where the simulation does not build.
     """
-    processor = processor_of(board.part)
     digest = wrapper.design_digest(design_folder, design)
-    library = shell_library(
-        design, design_folder, digest, axi3=processor.axi3, max_burst=MAX_BURST, cache=cache
-    )
+    if board.serial is not None:
+        library = serial_library(design, design_folder, digest, cache=cache)
+        segments: tuple[Segment, ...] = ()  # there is no processor that could address any
+    else:
+        processor = processor_of(board.part)
+        library = shell_library(
+            design, design_folder, digest, axi3=processor.axi3, max_burst=MAX_BURST, cache=cache
+        )
+        segments = wrapper.segments(design)
+        path.with_suffix(".hwh").write_text(
+            handoff_text(board.part, processor, board.clock, segments)
+        )
     folder = path.with_suffix(bitstream.SUFFIX)
     folder.mkdir(parents=True)
     shutil.copyfile(library, folder / bitstream.LIBRARY)
@@ -38,11 +48,8 @@ def write_bitstream(
         shutil.copyfile(design_folder / name, folder / name)
     values = {
         "digest": digest.hex(), "part": board.part, "board": board.name,
-        "max_burst": MAX_BURST, "segments": wrapper.segments(design),
+        "max_burst": MAX_BURST, "segments": segments,
     }  # fmt: skip
     model_digest = bitstream.write_model(folder, values)
-    path.with_suffix(".hwh").write_text(
-        handoff_text(board.part, processor, board.clock, wrapper.segments(design))
-    )
     path.write_bytes(bitstream.bit_bytes(board.part, model_digest))
     return digest.hex()

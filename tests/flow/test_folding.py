@@ -9,7 +9,7 @@ import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from lepton_hw.board import load_board
+from lepton_hw.board import LUT4_PER_LUT6, load_board
 from lepton_hw.compiler.compile import specialize
 from lepton_hw.compiler.folding import Choices, Folding, choices, price, search
 from lepton_hw.compiler.folding_costs import stream_cost
@@ -174,3 +174,23 @@ def test_foldings_are_values(graph: ModelWrapper, among: Choices) -> None:
     assert first == second
     choices(graph, BOARD)
     assert graph.model.SerializeToString() == before
+
+
+def test_a_board_without_dsp48_gets_units_of_luts_only(
+    built: Built, tmp_path: Path, graph: ModelWrapper
+) -> None:
+    """The same network, whose 4-bit layers take DSPs elsewhere; its supply is in LUT6."""
+    board = load_board("ulx3s")
+    with finn_world(tmp_path / "scratch", tmp_path / "finn.log"):
+        steps = FinnSteps(board, tmp_path, tmp_path / "finn.log")
+        model, _ = steps.front(ModelWrapper(str(built.exported.path("model.onnx"))))
+        ours = specialize(steps, model)
+        among = choices(ours, board)
+        found = search(ours, board, None, among=among)
+    assert len(matrix_units(ours)) == len(matrix_units(graph)) > 0
+    options = [option for group in among.groups for option in group]
+    assert {option.cost[3] for option in options} == {0.0}
+    types = {a.get("resType") for o in options for a in o.attributes.values() if "resType" in a}
+    assert types == {"lut"}
+    assert found.fits
+    assert found.cost["lut"] <= 0.75 * board.resources.lut / LUT4_PER_LUT6

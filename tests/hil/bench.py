@@ -31,7 +31,7 @@ class Golden:
 
 
 class Bench:
-    """Opens the designs on one board; `kind` is virtual, local, remote or ssh."""
+    """Opens the designs on one board; `kind` is virtual, local, remote, ssh or serial."""
 
     def __init__(self, kind: str, designs: list[Path]) -> None:
         self.kind, self.designs = kind, designs
@@ -143,6 +143,32 @@ class OverSsh(Bench):
             self._channels.pop().close()
 
 
+class SerialVirtual(Bench):
+    """The first design behind a pseudo-terminal, simulated in another process."""
+
+    def __init__(self, designs: list[Path]) -> None:
+        self._server: subprocess.Popen[str] | None = None
+        self._folder = designs[0]
+        self.replug()
+        super().__init__("serial", designs[:1])  # who serves a device has loaded one design
+
+    def unplug(self) -> None:
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait()
+
+    def replug(self) -> None:
+        if self._server is not None and self._server.poll() is None:
+            return
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "lepton_hw.virtual", "serve-serial", str(self._folder)],
+            stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert self._server.stdout is not None
+        said = self._server.stdout.readline()
+        os.environ["LEPTON_SERIAL"] = said.partition(" at ")[2].partition(";")[0]
+
+
 def _use(pynq: Any, device: Any) -> None:
     """Another device in the same process; pynq's clocks would keep the one before."""
     pynq.Device.active_device = device
@@ -159,6 +185,15 @@ def open_bench(place: str, designs: list[Path]) -> Iterator[Bench]:
             yield bench
         finally:
             bench.unplug()
+    elif place == "serial:virtual":
+        serial = SerialVirtual(designs)
+        try:
+            yield serial
+        finally:
+            serial.unplug()
+    elif kind == "serial" and host:
+        os.environ["LEPTON_SERIAL"] = host
+        yield Bench(kind, designs)
     elif kind == "remote" and host:
         os.environ["PYNQ_REMOTE_DEVICES"] = host
         yield Bench(kind, designs)
@@ -173,4 +208,6 @@ def open_bench(place: str, designs: list[Path]) -> Iterator[Bench]:
     elif place == "local":
         yield Bench(place, designs)
     else:
-        raise SystemExit(f"--board={place}; expected virtual, local, remote:HOST or ssh:HOST")
+        raise SystemExit(
+            f"--board={place}; expected virtual, local, remote:HOST, ssh:HOST or serial:DEVICE"
+        )

@@ -4,6 +4,9 @@ PLACE is ``virtual``, ``local`` (on the board itself), ``remote:HOST`` (PYNQ.rem
 ``ssh:[USER@]HOST``; ``remote:virtual`` starts a virtual board as a PYNQ.remote peer. Designs are
 folders that ``lepton deploy`` made. Python is one with pynq and NumPy below 2. For SSH,
 LEPTON_SSH_CONFIG names a configuration file of ssh's, if not the user's own is meant.
+
+Boards with a UART: ``serial:DEVICE``, with the first design loaded, or ``serial:virtual``. These
+need no pynq.
 """
 
 from collections.abc import Iterator
@@ -14,7 +17,9 @@ from bench import Bench, open_bench
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--board", default="virtual", help="virtual, local, remote:HOST, ssh:HOST")
+    parser.addoption(
+        "--board", default="virtual", help="virtual, local, remote:HOST, ssh:HOST, serial:DEVICE"
+    )
     parser.addoption("--design", action="append", default=[], help="a folder of lepton deploy")
 
 

@@ -127,7 +127,10 @@ def test_a_second_process(bench: Bench) -> None:
         done = subprocess.run(
             command, cwd=bench.designs[0], capture_output=True, text=True, timeout=120, check=True
         )
-        expected = {"local": "refused: process", "virtual": "exact", "remote": "exact"}
+        expected = {
+            "local": "refused: process", "virtual": "exact", "remote": "exact",
+            "serial": "refused: another process",
+        }  # fmt: skip
         assert done.stdout.startswith(expected[bench.kind]), done.stdout + done.stderr
         if bench.kind == "remote":  # its design was replaced: no integers rather than wrong ones
             with pytest.raises(bench.onboard.HardwareError, match="configured by"):

@@ -12,10 +12,12 @@ import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-from lepton_hw.compiler.weights import own_weights
+from lepton_hw.board import load_board
+from lepton_hw.compiler.node_design import node_design
+from lepton_hw.compiler.weights import own_weights, require_writable
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.design import WeightMemory
-from lepton_hw.errors import InputError
+from lepton_hw.errors import InputError, StageError
 from lepton_hw.onboard import InputError as DriverInputError
 from lepton_hw.onboard.manifest import read_weight_layer
 from lepton_hw.sim.shell import LEPTON, ShellSim, Stalls
@@ -26,6 +28,7 @@ from tests.rtl.weight_cases import (
     Running,
     Unit,
     build,
+    model_of,
     random_unit,
     random_weights,
     running,
@@ -205,3 +208,29 @@ def test_words_are_those_of_finn(tmp_path: Path, kind: str) -> None:
                 weights = model.get_initializer(node.input[1])
                 getCustomOp(node).make_weight_file(weights, "decoupled_runtime", str(file))
             assert [int(word, 16) for word in file.read_text().split()] == words.tolist(), unit
+
+
+def test_fixed_layers_are_listed(tmp_path: Path) -> None:
+    """As a folding file may make them."""
+    with finn_world(tmp_path / "finn", tmp_path / "finn.log"):
+        model = model_of(PLAIN)
+        fixed = getCustomOp(model.graph.node[1])
+        fixed.set_nodeattr("mem_mode", "internal_embedded")
+        require_writable(model)
+        design, _ = node_design(model, tmp_path, load_board("pynq_z2"), runtime_weights=True)
+        assert [memory.layer for memory in design.weights] == ["MVAU_rtl_0"]
+        assert design.fixed_weights == ("MVAU_rtl_1",)
+        assert [*own_weights(ModelWrapper(str(tmp_path / "finn.onnx")))] == ["MVAU_rtl_0"]
+
+
+def test_designs_that_cannot_be_rewritten_are_refused(tmp_path: Path) -> None:
+    with finn_world(tmp_path / "finn", tmp_path / "finn.log"):
+        model = model_of(PLAIN)
+        first, second = (getCustomOp(node) for node in model.graph.node)
+        first.set_nodeattr("ram_style", "ultra")
+        with pytest.raises(StageError, match=r"ram_style of layer .* is ultra; expected auto, bl"):
+            require_writable(model)
+        first.set_nodeattr("runtime_writeable_weights", 0)
+        second.set_nodeattr("mem_mode", "internal_embedded")
+        with pytest.raises(StageError, match="none of the network's 2 matrix layers can have wei"):
+            require_writable(model)

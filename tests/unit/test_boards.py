@@ -10,7 +10,9 @@ from lepton_hw.errors import InputError
 
 FILES = sorted((ROOT / "boards").glob("*.toml"))
 #: DSP generation and the share of flip-flops to LUTs follow from the family of the part.
-FAMILIES = {"xc7z": "DSP48E1", "xczu": "DSP48E2", "xck26": "DSP48E2"}
+FAMILIES = {"xc7z": "DSP48E1", "xczu": "DSP48E2", "xck26": "DSP48E2", "LFE5U": "MULT18X18D"}
+#: Boards without a processor: no PYNQ, and FINN does not know them.
+SERIAL = "LFE5U"
 
 
 def test_the_five_boards_are_there() -> None:
@@ -22,11 +24,40 @@ def test_values_fit_together(file: Path) -> None:
     board = load_board(file.stem)
     family = next(prefix for prefix in FAMILIES if board.part.startswith(prefix))
     assert board.dsp == FAMILIES[family]
-    assert board.resources.ff == 2 * board.resources.lut  # two flip-flops a LUT in both families
-    assert (board.resources.uram == 0) or family != "xc7z"
-    assert "open" not in board.toolchains or family == "xc7z"  # nothing open routes UltraScale+
-    assert 50 <= board.clock <= 400
-    assert re.fullmatch(r"3\.\d+", board.pynq.python)
+    per_lut = 1 if family == SERIAL else 2  # flip-flops
+    assert board.resources.ff == per_lut * board.resources.lut
+    assert board.resources.uram == 0 or family not in ("xc7z", SERIAL)
+    # Nothing open routes UltraScale+, and Vivado knows no other maker's parts.
+    assert ("open" in board.toolchains) == (family in ("xc7z", SERIAL))
+    assert ("vivado" in board.toolchains) == (family != SERIAL)
+    assert 40 <= board.clock <= 400
+    assert (board.serial is not None) == (family == SERIAL) == (not board.finn_board)
+    if board.pynq is not None:
+        assert re.fullmatch(r"3\.\d+", board.pynq.python)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_serial_board_says_how_it_is_reached(file: Path) -> None:
+    board = load_board(file.stem)
+    if board.serial is None:
+        assert board.finn_part == board.part
+        assert board.supply == board.resources
+        return
+    assert board.divisor * board.serial.baud == pytest.approx(board.clock * 1e6)
+    pins = (board.serial.clock_pin, board.serial.rx_pin, board.serial.tx_pin)
+    assert len(set(pins)) == 3
+    assert all(re.fullmatch(r"[A-Z]{1,2}\d{1,2}", pin) for pin in pins)
+    assert not board.has_dsp48
+    assert board.finn_part != board.part
+    assert board.supply.lut < board.resources.lut / 2
+
+
+def test_a_board_has_a_processor_or_a_uart(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    text = (ROOT / "boards" / "pynq_z2.toml").read_text().replace("pynq_z2", "mine")
+    mine.write_text(text.replace("zynq-iodma", "uart"))
+    with pytest.raises(InputError, match=r"expected \[serial\] with the shell 'uart'"):
+        load_board(str(mine))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -37,7 +68,8 @@ def test_every_value_has_its_source(file: Path) -> None:
     values = [
         line for line in text.splitlines() if re.match(r"(part|finn_board|dsp|shell) = ", line)
     ]
-    assert len(values) == 5  # dsp is a kind at the top and a count in the table
+    finn = "finn_board" in text  # dsp is a kind at the top and a count in the table
+    assert len(values) == 4 + finn
     tables = re.findall(r"^\[resources\] +# \w+", text, flags=re.MULTILINE)
     assert len(tables) == 1
     assert all("#" in line for line in values if not re.match(r"dsp = \d", line))

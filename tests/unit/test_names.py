@@ -17,7 +17,8 @@ def board_names() -> list[str]:
     """All names that a board goes by: file, FINN's, part with and without package."""
     boards = [load_board(name) for name in known_boards()]
     parts = [board.part for board in boards] + [board.part.split("-")[0] for board in boards]
-    return sorted({b.name for b in boards} | {b.finn_board for b in boards} | set(parts))
+    finns = {b.finn_board for b in boards if b.finn_board}
+    return sorted({b.name for b in boards} | finns | set(parts))
 
 
 def mentions(text: str, names: list[str]) -> list[str]:

@@ -68,6 +68,30 @@ def test_shift_registers_must_start_with_zeros() -> None:
             nextpnr_netlist.prepared(broken)
 
 
+def test_flip_flops_that_feed_a_memory_are_slowed() -> None:
+    def cell(kind: str, **wires: list[Any]) -> dict[str, Any]:
+        return {"type": kind, "connections": wires}
+
+    given = netlist(
+        f=cell("FDRE", D=[2], Q=[3]), g=cell("FDRE", D=[2], Q=[4]), l=cell("LUT2", I0=[3], O=[5]),
+        m=cell("RAMB18E1", DIADI=[3, 5, "0", 4], ADDRARDADDR=[3], DOADO=[9]),
+        n=cell("RAMB36E1", DIBDI=[3], DIPBDIP=["x"]),
+    )  # fmt: skip
+    made = nextpnr_netlist.slowed(given)["modules"]["top"]["cells"]
+    slow = {each["connections"]["I0"][0]: each["connections"]["O"][0]
+            for name, each in made.items() if name.startswith("$hold$")}  # fmt: skip
+    assert set(slow) == {3, 4}
+    assert sorted(slow.values()) == [10, 11]  # nets that nothing used before
+    assert made["m"]["connections"]["DIADI"] == [slow[3], 5, "0", slow[4]]
+    assert made["m"]["connections"]["ADDRARDADDR"] == [3]
+    assert made["n"]["connections"]["DIBDI"] == [slow[3]]
+    assert made["n"]["connections"]["DIPBDIP"] == ["x"]
+    assert made["l"] == given["modules"]["top"]["cells"]["l"]
+    lut = made["$hold$3"]
+    assert (lut["type"], lut["parameters"]) == ("LUT1", {"INIT": "10"})  # its output is its input
+    assert given["modules"]["top"]["cells"]["m"]["connections"]["DIADI"] == [3, 5, "0", 4]
+
+
 def test_what_the_timing_leaves_out() -> None:
     given = netlist(a={"type": "RAMB36E1"}, b={"type": "RAMB36E1"}, c={"type": "PS7"},
                     d={"type": "RAMB18E1"})  # fmt: skip

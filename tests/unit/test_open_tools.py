@@ -31,7 +31,8 @@ LAYOUT = (
     "usr/lib/x86_64-linux-gnu/libc.so.6", "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
     "usr/share/nextpnr/himbaechel/xilinx/chipdb-xc7z020.bin",
     "usr/share/nextpnr/himbaechel/xilinx/chipdb-xc7a50t.bin",
-    "usr/share/prjxray/database/zynq7/settings.sh", "usr/share/prjxray/database/artix7/x",
+    "usr/share/prjxray/database/zynq7/xc7z020clg484-1/part.json",
+    "usr/share/prjxray/database/artix7/x",
 )  # fmt: skip
 #: A loader that ignores the libraries and starts the program, as a script.
 LOADER = (

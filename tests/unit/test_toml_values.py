@@ -13,7 +13,8 @@ from lepton_hw.flow import Flow
 from lepton_hw.toml_values import MAX_BYTES, read_toml
 
 BOARD_KEYS = (
-    "one of clock, dsp, finn_board, name, part, pynq, resources, sensors, shell, title, toolchains"
+    "one of board_part, clock, dsp, finn_board, name, part, pynq, resources, sensors, serial, "
+    "shell, title, toolchains"
 )
 STEPS = (
     "one of 'resize', 'center_crop', 'random_crop', 'flip', 'rotate', 'brightness', 'denoise', "
@@ -96,7 +97,8 @@ BOARD_MISTAKES = {
     ("lut = 53200", "lut = 0"):
         ": key 'resources.lut' is 0; expected a number greater than 0; correct the value.",
     ('"DSP48E1"', '"DSP48"'):
-        ": key 'dsp' is \"DSP48\"; expected 'DSP48E1', 'DSP48E2' or 'DSP58'; correct the value.",
+        ": key 'dsp' is \"DSP48\"; expected 'DSP48E1', 'DSP48E2', 'DSP58' or "
+        "'MULT18X18D'; correct the value.",
     ('["vivado", "open"]', '"vivado"'):
         ": key 'toolchains' is \"vivado\"; expected a list in [ ]; correct the value.",
     ('["vivado", "open"]', '["vivado", "free"]'):

@@ -10,6 +10,7 @@ rule, for each MVAU and VVAU that has no thresholds of its own:
   bits (2 x 4) on a Zynq-7020, 4 (2 x 2) on a ZU7EV. Below that, DSPs would run out first.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,9 +52,9 @@ def _is_ours(model: ModelWrapper, node: Any, board: Board, kind: Any) -> bool:
     if not op.get_nodeattr("noActivation") or op.get_nodeattr("preferred_impl_style") == "hls":
         return False
     if node.op_type == "MVAU":
-        possible = _mvu_rtl_possible(node, board.part, model)
+        possible = _mvu_rtl_possible(node, board.finn_part, model)
     else:
-        possible = _vvu_rtl_possible(node, board.part)
+        possible = _vvu_rtl_possible(node, board.finn_part)
     if not possible or op.get_nodeattr("resType") != "auto":
         return bool(op.get_nodeattr("resType") == "lut" or not possible)
     bits = op.get_input_datatype(0).bitwidth() * kind.bitwidth()
@@ -62,6 +63,8 @@ def _is_ours(model: ModelWrapper, node: Any, board: Board, kind: Any) -> bool:
 
 def most_bit_products(board: Board) -> float:
     """Activation bits times weight bits up to which LUTs are preferred on this board."""
+    if not board.has_dsp48:
+        return math.inf
     multiplications = max(1, board.resources.dsp * PRODUCTS_PER_DSP)
     return SHARE * board.resources.lut / multiplications / LUTS_PER_BIT_PRODUCT
 

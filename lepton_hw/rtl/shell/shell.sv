@@ -275,7 +275,7 @@ module shell
         .in_started(in_go), .in_running, .out_running,
         .in_valid(in_tvalid), .in_ready(in_tready), .out_valid(out_tvalid), .out_ready(out_tready),
         .read_beat(m_axi_rvalid && m_axi_rready), .write_beat(m_axi_wvalid && m_axi_wready),
-        .latched(counters)
+        .in_frame(), .out_frame(), .latched(counters)
     );
 
 endmodule

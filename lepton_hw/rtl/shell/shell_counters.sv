@@ -22,6 +22,8 @@ module shell_counters
     input logic read_beat,
     input logic write_beat,
 
+    output logic in_frame,  // the last beat of a frame passes
+    output logic out_frame,
     output logic [COUNTER_BITS-1:0] latched[COUNTERS]
 );
 
@@ -31,8 +33,8 @@ module shell_counters
     // Position within a frame.
     logic [31:0] in_left;
     logic [31:0] out_left;
-    wire in_frame = in_beat && in_left == '0;
-    wire out_frame = out_beat && out_left == '0;
+    assign in_frame = in_beat && in_left == '0;
+    assign out_frame = out_beat && out_left == '0;
     always_ff @(posedge clk) begin
         if (acc_rst) begin
             in_left <= IN_BEATS - 1;

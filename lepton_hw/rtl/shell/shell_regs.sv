@@ -8,7 +8,8 @@ module shell_regs
     int unsigned IN_FRAME_BYTES  = 8,
     int unsigned OUT_FRAME_BYTES = 8,
     int unsigned IN_BYTES  = 8,
-    int unsigned OUT_BYTES = 8
+    int unsigned OUT_BYTES = 8,
+    int unsigned WORD_BYTES = BUS_BYTES
 ) (
     input logic clk,
     input logic rst,
@@ -95,7 +96,7 @@ module shell_regs
             16'h44: rd_data = OUT_FRAME_BYTES;
             16'h48: rd_data = IN_BYTES;
             16'h4C: rd_data = OUT_BYTES;
-            16'h50: rd_data = BUS_BYTES;
+            16'h50: rd_data = WORD_BYTES;
             default: rd_data = is_counter ? counter_words[counter_offset[6:2]] : '0;
         endcase
     end

@@ -94,7 +94,9 @@ def built(tools: prjxray.Prjxray, tmp_path_factory: pytest.TempPathFactory) -> B
     )
     subprocess.run([str(yosys.find()), "-q", "-p", script], cwd=folder, check=True,
                    capture_output=True)  # fmt: skip
-    netlist = nextpnr_netlist.prepared(json.loads((folder / "top.json").read_text()))
+    netlist = nextpnr_netlist.slowed(
+        nextpnr_netlist.prepared(json.loads((folder / "top.json").read_text()))
+    )
     (folder / "prepared.json").write_text(json.dumps(netlist))
     routed = nextpnr_xilinx.find().run(
         folder / "prepared.json", folder / "top.xdc", PART, 100.0, 1, folder
@@ -110,6 +112,7 @@ def built(tools: prjxray.Prjxray, tmp_path_factory: pytest.TempPathFactory) -> B
 
 def test_place_and_route_reports_what_it_reached(built: Built) -> None:
     assert built.routed.mhz > 100
+    assert built.routed.hold == 0
     assert built.routed.resources["bram36"] == 1
     assert 60 < built.routed.resources["lut"] < 600
     assert built.routed.used["PS7_PS7"] == (1, 1)

@@ -1,0 +1,1 @@
+"""Build plans: files, commands and a digest as plain values, and what carries them out."""
