@@ -6,6 +6,7 @@ Yosys.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -174,7 +175,7 @@ def test_flipped_bits_of_luts_are_found(netlists: dict[str, Netlist], family: st
     for lut, name, pins in luts:
         ones = [lut.connections[pin] == ("1",) for pin in pins.split()]
         place = sum(1 << i for i, one in enumerate(ones) if one)
-        wrong = changed(netlists[family], lut, lambda cell: flipped(cell, name, place))  # noqa: B023 – called at once
+        wrong = changed(netlists[family], lut, partial(flipped, name=name, bit=place))
         assert found(wrong, family), lut
 
 
@@ -186,7 +187,7 @@ def test_a_flipped_bit_of_a_block_ram_is_found(
     netlist = netlists[family]
     ram = next(c for c in netlist.cells if c.type in ("RAMB18E1", "RAMB36E1", "DP16KD"))
     name = f"INITVAL_0{row}" if family == "ecp5" else f"INIT_0{row}"
-    assert found(changed(netlist, ram, lambda cell: flipped(cell, name, 3)), family)
+    assert found(changed(netlist, ram, partial(flipped, name=name, bit=3)), family)
 
 
 @pytest.mark.parametrize(
