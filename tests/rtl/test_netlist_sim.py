@@ -4,6 +4,7 @@ The design reads a table in block RAM at the input and the beat's number, and ad
 Yosys.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -167,6 +168,7 @@ def adders(netlist: Netlist, family: str) -> list[tuple[Cell, str, str]]:
     ]
 
 
+@pytest.mark.skipif("LEPTON_EXAMPLES" not in os.environ, reason="minutes; in make test-nightly")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_flipped_bits_of_luts_are_found(netlists: dict[str, Netlist], family: str) -> None:
     """The bit where all inputs are 0 that are not tied to 1, in four LUTs."""
