@@ -22,6 +22,7 @@ BOARD_VENV := .venv-board$(if $(filter 3.1.2,$(PYNQ)),,-$(PYNQ))
 BOARD_STAMP := $(BOARD_VENV)/.stamp
 # Where `make hil` runs its tests: virtual, remote:HOST, ssh:[USER@]HOST or local.
 BOARD ?= virtual
+unexport BOARD  # a PYNQ image says by this name which board it is
 FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \

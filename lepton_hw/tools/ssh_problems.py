@@ -133,7 +133,13 @@ def problem(host: str, by_hand: str, code: int, stderr: str) -> LeptonError | No
 
 
 def _unknown(host: str, by_hand: str, code: int, stderr: str) -> LeptonError:
-    said = last_line(stderr) or (f"signal {-code}" if code < 0 else f"exit code {code}")
+    said = last_line(stderr) or (f"signal {-code}" if code < 0 else "")
+    if not said:  # what ssh says of an end by the other side depends on the moment of it
+        return StageError(
+            f"the connection to {host} was lost",
+            "a board that stays on and connected",
+            "check power and cable, then run it again",
+        )
     return StageError(
         f"ssh to {host} failed ({said})",
         "a connection",

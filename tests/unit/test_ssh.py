@@ -186,7 +186,7 @@ Host key verification failed."""
     (255, "client_loop: send disconnect: Broken pipe\r\n", "the connection to xilinx@pynq was"),
     (255, "something \x1b[31mnew\x1b[0m.\n",
      "ssh to xilinx@pynq failed (something  [31mnew [0m); expected a connection; try "),
-    (255, "", "ssh to xilinx@pynq failed (exit code 255);"),
+    (255, "", "the connection to xilinx@pynq was lost;"),
     (1, "sudo: a password is required\n",
      "on xilinx@pynq the user may not become root without a password; expected root, which "
      "programming the FPGA needs; log in as root with a key, or allow this user sudo without a "
