@@ -10,7 +10,7 @@ from lepton_hw.errors import InputError, StageError
 from lepton_hw.rtl.serial import wrapper as serial
 from lepton_hw.rtl.shell.wrapper import design_digest
 from lepton_hw.sim.netlist import netlist_simulation, require_exact
-from lepton_hw.tools import ecppack, nextpnr_ecp5, yosys
+from lepton_hw.tools import ecppack, nextpnr_ecp5, nextpnr_report, yosys
 
 #: Vectors that go through the netlist.
 PROVEN = 20
@@ -48,10 +48,10 @@ def build(request: Request) -> Figures:
         folders = {seed: work / f"seed{seed}" for seed in request.seeds}
         for folder in folders.values():
             folder.mkdir()
-        results, _ = with_seeds(
+        results = with_seeds(
             lambda seed: nextpnr_ecp5.run(made.json, board, seed, folders[seed]), request.seeds
         )
-        routed = nextpnr_ecp5.best(results)
+        routed = nextpnr_report.best(results)
     if routed.mhz < board.clock:
         raise StageError(
             f"place and route reaches {routed.mhz:.1f} MHz with the best of {len(results)} seeds",

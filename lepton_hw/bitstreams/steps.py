@@ -32,8 +32,8 @@ class Watch:
         self._progress.say(f"  {name:<16}{self.seconds[name]:.1f} s")
 
 
-def with_seeds(run: Callable[[int], R], seeds: Sequence[int]) -> tuple[list[R], list[StageError]]:
-    """What each seed gave, and why others gave nothing; several run at once.
+def with_seeds(run: Callable[[int], R], seeds: Sequence[int]) -> list[R]:
+    """What each seed gave that gave anything; several run at once.
 
     Raises the first error where every seed failed.
     """
@@ -47,7 +47,7 @@ def with_seeds(run: Callable[[int], R], seeds: Sequence[int]) -> tuple[list[R], 
                 errors.append(error)
     if not results:
         raise errors[0]
-    return results, errors
+    return results
 
 
 def require_room(needed: Mapping[str, float], have: Mapping[str, float], what: str) -> None:

@@ -17,7 +17,7 @@ from lepton_hw.rtl.shell.address_map import divisors, processor_of
 from lepton_hw.rtl.shell.handoff import handoff_text
 from lepton_hw.sim import zynq_netlist
 from lepton_hw.sim.netlist import require_exact
-from lepton_hw.tools import nextpnr_netlist, nextpnr_xilinx, prjxray, yosys
+from lepton_hw.tools import nextpnr_netlist, nextpnr_report, nextpnr_xilinx, prjxray, yosys
 from lepton_hw.xc7 import bitfile, decode, fasm, frames, implied
 from lepton_hw.xc7.database import Database
 
@@ -108,14 +108,14 @@ def _route(
     values = nextpnr_netlist.slowed(nextpnr_netlist.prepared(json.loads(netlist.read_text())))
     (work / "placed.json").write_text(json.dumps(values))
     (work / "design.xdc").write_text("")  # the processor's pins are fixed, and there are no others
-    results, _ = with_seeds(
+    results = with_seeds(
         lambda seed: nextpnr.run(
             work / "placed.json", work / "design.xdc", request.board.part, request.board.clock,
             seed, work,
         ),
         request.seeds,
     )  # fmt: skip
-    best = nextpnr_xilinx.best(results)
+    best = nextpnr_report.best(results)
     (work / "placed.json").unlink()
     return best, nextpnr_netlist.untimed(values)
 

