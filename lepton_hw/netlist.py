@@ -98,6 +98,22 @@ def _module(name: str, module: Mapping[str, Any]) -> Netlist:
     )
 
 
+def black_box(netlist: Netlist) -> str:
+    """The module as Verilog without contents, for a design that is synthesised around it."""
+    ports = ", ".join(
+        f"{port.direction} [{len(port.bits) - 1}:0] {_name(port.name)}" for port in netlist.ports
+    )
+    return f"(* blackbox *) module {netlist.top} ({ports}); endmodule\n"
+
+
+def joined(whole: dict[str, Any], part: dict[str, Any], name: str) -> dict[str, Any]:
+    """Yosys's JSON `whole` with the module `name` of `part` in place of the black box in it."""
+    module = part["modules"][name]
+    attributes = {key: value for key, value in module["attributes"].items() if key != "top"}
+    modules = {**whole["modules"], name: {**module, "attributes": attributes}}
+    return {**whole, "modules": modules}
+
+
 def verilog(netlist: Netlist) -> str:
     """The netlist as a Verilog module, one instance a cell; nets are n<number>.
 

@@ -1,12 +1,16 @@
 """ECP5 with tools from the package index only: Yosys, proof of the netlist, nextpnr, ecppack.
 
-The accelerator's netlist is proven by itself, at its streams; the UART link around it is tested as
-RTL. It has never run on hardware.
+The accelerator is synthesised and its netlist proven by itself, at its streams; just these gates
+are placed. The UART link around them is tested as RTL. It has never run on hardware.
 """
 
+import json
+from pathlib import Path
+
 from lepton_hw.bitstreams.request import Figures, Request
-from lepton_hw.bitstreams.steps import Watch, require_room, with_seeds
+from lepton_hw.bitstreams.steps import Seeds, Watch, require_room
 from lepton_hw.errors import InputError, StageError
+from lepton_hw.netlist import black_box, joined
 from lepton_hw.rtl.serial import wrapper as serial
 from lepton_hw.rtl.shell.wrapper import design_digest
 from lepton_hw.sim.netlist import netlist_simulation, require_exact
@@ -29,29 +33,27 @@ def build(request: Request) -> Figures:
     A UART divides its baud rate from the clock, so that a design which misses the clock is refused
     and not slowed down.
     """
-    board, work = request.board, request.workdir
+    board = request.board
     if board.serial is None:
         raise InputError(f"{board.title} has no UART", "a board with [serial]", "choose another")
     divisor = round(board.clock * 1e6 / board.serial.baud)
     nextpnr, packer = nextpnr_ecp5.version(), ecppack.find()
     watch = Watch(request.progress)
     digest = design_digest(request.folder, request.design)
-    with watch.step("netlist proof"):
-        proven = _prove(request)
     with watch.step("synthesis"):
-        made = _synthesise(request, digest, divisor)
-    needed = {"lut": made.cells.lut, "ff": made.cells.ff, "bram36": made.cells.bram18 / 2}
+        accelerator = _accelerator(request)
+        link = _link(request, digest, divisor, accelerator)
+    cells = accelerator.cells + link.cells
+    needed = {"lut": cells.lut, "ff": cells.ff, "bram36": cells.bram18 / 2}
     have = {"lut": board.resources.lut, "ff": board.resources.ff,
             "bram36": board.resources.bram36}  # fmt: skip
     require_room(needed, have, "the synthesised design")
-    with watch.step("place and route"):
-        folders = {seed: work / f"seed{seed}" for seed in request.seeds}
-        for folder in folders.values():
-            folder.mkdir()
-        results = with_seeds(
-            lambda seed: nextpnr_ecp5.run(made.json, board, seed, folders[seed]), request.seeds
-        )
-        routed = nextpnr_report.best(results)
+    with _seeds(request, _whole(request, link, accelerator)) as seeds:
+        with watch.step("netlist proof"):
+            proven = _prove(request, accelerator)
+        with watch.step("place and route", seeds.start):
+            results = seeds.results()
+            routed = nextpnr_report.best(results)
     if routed.mhz < board.clock:
         raise StageError(
             f"place and route reaches {routed.mhz:.1f} MHz with the best of {len(results)} seeds",
@@ -63,34 +65,59 @@ def build(request: Request) -> Figures:
     return Figures(
         design_digest=digest.hex(), clock=board.clock, achieved=round(routed.mhz, 2),
         seed=routed.seed, used=routed.resources, netlist_vectors=proven, seconds=watch.seconds,
-        tools={"yosys": made.tool, "nextpnr": nextpnr, "ecppack": packer.name},
+        tools={"yosys": link.tool, "nextpnr": nextpnr, "ecppack": packer.name},
     )  # fmt: skip
 
 
-def _prove(request: Request) -> int:
+def _accelerator(request: Request) -> yosys.Synthesised:
     design, folder = request.design, request.folder
-    place = request.workdir / "proof"
+    place = request.workdir / "accelerator"
     place.mkdir()
-    job = yosys.Job(
-        design.top, {name: folder / name for name in design.sources}, "ecp5",
-        {name: folder / name for name in design.data_files},
-    )  # fmt: skip
-    netlist = yosys.synthesise(job, place).netlist(design.top)
-    images, expected = (part[:PROVEN] for part in request.vectors)
-    require_exact(netlist_simulation(netlist, "ecp5", design, images, expected), "ecp5")
-    return len(images)
+    sources = {name: folder / name for name in design.sources}
+    data = {name: folder / name for name in design.data_files}
+    return yosys.synthesise(yosys.Job(design.top, sources, "ecp5", data), place)
 
 
-def _synthesise(request: Request, digest: bytes, divisor: int) -> yosys.Synthesised:
-    design, folder, work = request.design, request.folder, request.workdir
+def _link(
+    request: Request, digest: bytes, divisor: int, accelerator: yosys.Synthesised
+) -> yosys.Synthesised:
+    """All around the accelerator, which is a black box in it."""
+    design, work = request.design, request.workdir
     generated = {
+        "accelerator.v": black_box(accelerator.netlist(design.top)),
         "lepton_serial.sv": serial.wrapper_text(design, digest, divisor),
         "lepton_serial_top.sv": serial.top_text(request.board),
     }
     sources = {f"serial/{path.name}": path for path in serial.SOURCES}
-    sources |= {name: folder / name for name in design.sources}
     for name, text in generated.items():
         (work / name).write_text(text)
         sources[name] = work / name
-    data = {name: folder / name for name in design.data_files}
-    return yosys.synthesise(yosys.Job(serial.TOP, sources, "ecp5", data), work)
+    return yosys.synthesise(yosys.Job(serial.TOP, sources, "ecp5"), work)
+
+
+def _whole(request: Request, link: yosys.Synthesised, accelerator: yosys.Synthesised) -> Path:
+    """The netlist of both: the accelerator's gates in it are those that are proven."""
+    whole, part = (json.loads(made.json.read_text()) for made in (link, accelerator))
+    path = request.workdir / "whole.json"
+    path.write_text(json.dumps(joined(whole, part, request.design.top)))
+    return path
+
+
+def _seeds(request: Request, netlist: Path) -> Seeds[nextpnr_ecp5.Routed]:
+    board = request.board
+    folders = {seed: request.workdir / f"seed{seed}" for seed in request.seeds}
+    for folder in folders.values():
+        folder.mkdir()
+    return Seeds(
+        lambda seed: nextpnr_ecp5.run(netlist, board, seed, folders[seed]),
+        request.seeds,
+        enough=lambda routed: not routed.hold and routed.mhz >= board.clock,
+    )
+
+
+def _prove(request: Request, accelerator: yosys.Synthesised) -> int:
+    design = request.design
+    images, expected = (part[:PROVEN] for part in request.vectors)
+    netlist = accelerator.netlist(design.top)
+    require_exact(netlist_simulation(netlist, "ecp5", design, images, expected), "ecp5")
+    return len(images)

@@ -1,13 +1,15 @@
-"""What the open ways share: the clock watch, parallel seeds, the check that a design fits."""
+"""What the open ways share: the clock watch, seeds in the background, whether a design fits."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 from lepton_hw.errors import StageError
 from lepton_hw.progress import Progress
+from lepton_hw.tools import programs
 
 R = TypeVar("R")
 #: Runs of place and route at once; each takes a core and about 2 GB.
@@ -22,9 +24,9 @@ class Watch:
         self._progress = progress
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Measures and announces a step."""
-        start = time.monotonic()
+    def step(self, name: str, start: float | None = None) -> Iterator[None]:
+        """Measures and announces a step; `start` is when it began in the background."""
+        start = time.monotonic() if start is None else start
         with self._progress.task(name, 1) as task:
             yield
             task.advance()
@@ -32,22 +34,51 @@ class Watch:
         self._progress.say(f"  {name:<16}{self.seconds[name]:.1f} s")
 
 
-def with_seeds(run: Callable[[int], R], seeds: Sequence[int]) -> list[R]:
-    """What each seed gave that gave anything; several run at once.
+class Seeds(Generic[R]):
+    """Runs of place and route, one a seed, in the background of what the block does.
 
-    Raises the first error where every seed failed.
+    The first seed, by its place in `seeds`, whose result is `enough` ends the others, so that
+    equal calls give equal results. Leaving the block early ends all of them.
     """
-    results: list[R] = []
-    errors: list[StageError] = []
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        for future in [pool.submit(run, seed) for seed in seeds]:
+
+    def __init__(
+        self, run: Callable[[int], R], seeds: Sequence[int], enough: Callable[[R], bool]
+    ) -> None:
+        self.start = time.monotonic()
+        self._run, self._seeds, self._enough = run, seeds, enough
+        self._pool = ThreadPoolExecutor(PARALLEL)
+        self._futures: list[Future[R]] = []
+
+    def __enter__(self) -> Self:
+        self._futures = [self._pool.submit(self._run, seed) for seed in self._seeds]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        running = [future for future in self._futures if not future.cancel()]
+        while wait(running, timeout=0.1).not_done:
+            programs.end_all()
+        self._pool.shutdown()
+
+    def results(self) -> list[R]:
+        """What the seeds gave that gave anything, in their order, up to the first that is enough.
+
+        Raises the first error where every seed failed.
+        """
+        results: list[R] = []
+        errors: list[StageError] = []
+        for future in self._futures:
             try:
                 results.append(future.result())
             except StageError as error:
                 errors.append(error)
-    if not results:
-        raise errors[0]
-    return results
+                continue
+            if self._enough(results[-1]):
+                break
+        if not results:
+            raise errors[0]
+        return results
 
 
 def require_room(needed: Mapping[str, float], have: Mapping[str, float], what: str) -> None:

@@ -7,9 +7,10 @@ never run on hardware.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from lepton_hw.bitstreams.request import Figures, Request
-from lepton_hw.bitstreams.steps import Watch, require_room, with_seeds
+from lepton_hw.bitstreams.steps import Seeds, Watch, require_room
 from lepton_hw.errors import InputError, StageError
 from lepton_hw.netlist import read_modules
 from lepton_hw.rtl.shell import wrapper, zynq_top
@@ -53,20 +54,24 @@ def build(request: Request) -> Figures:
             "bram36": board.resources.bram36}  # fmt: skip
     needed = {"lut": made.cells.lut, "ff": made.cells.ff, "bram36": made.cells.bram18 / 2}
     require_room(needed, have, "the synthesised design")
-    with watch.step("netlist proof"):
-        proven = _prove(request, made)
-    with watch.step("place and route"):
-        routed, untimed = _route(request, made.json, nextpnr)
+    values = _placeable(made.json)
+    with _seeds(request, values, nextpnr) as seeds:
+        with watch.step("netlist proof"):
+            proven = _prove(request, made)
+        with watch.step("place and route", seeds.start):
+            routed = nextpnr_report.best(seeds.results())
     clock = _clock(board.clock, routed.mhz, request)
     with watch.step("bitstream"):
         features = _write(request, routed.fasm, xray)
     request.bit.with_suffix(".hwh").write_text(
         handoff_text(board.part, processor, clock, wrapper.segments(request.design))
     )
-    (folder / "netlist.json").unlink(missing_ok=True)  # tens of megabytes, made again in seconds
+    for left in ("netlist.json", "placed.json"):  # tens of megabytes, made again in seconds
+        (folder / left).unlink(missing_ok=True)
     return Figures(
         design_digest=digest.hex(), clock=clock, achieved=round(routed.mhz, 2), seed=routed.seed,
-        used=routed.resources, netlist_vectors=proven, features=features, untimed=untimed,
+        used=routed.resources, netlist_vectors=proven, features=features,
+        untimed=nextpnr_netlist.untimed(values),
         seconds=watch.seconds,
         tools={"yosys": made.tool, "nextpnr": nextpnr.version, "prjxray": xray.version},
     )  # fmt: skip
@@ -101,23 +106,24 @@ def _prove(request: Request, made: yosys.Synthesised) -> int:
     return len(images)
 
 
-def _route(
-    request: Request, netlist: Path, nextpnr: nextpnr_xilinx.Nextpnr
-) -> tuple[nextpnr_xilinx.Routed, dict[str, int]]:
-    work = request.workdir
-    values = nextpnr_netlist.slowed(nextpnr_netlist.prepared(json.loads(netlist.read_text())))
+def _placeable(netlist: Path) -> dict[str, Any]:
+    values = nextpnr_netlist.prepared(json.loads(netlist.read_text()))
+    return nextpnr_netlist.with_margins(nextpnr_netlist.slowed(values))
+
+
+def _seeds(
+    request: Request, values: dict[str, Any], nextpnr: nextpnr_xilinx.Nextpnr
+) -> Seeds[nextpnr_xilinx.Routed]:
+    board, work = request.board, request.workdir
     (work / "placed.json").write_text(json.dumps(values))
     (work / "design.xdc").write_text("")  # the processor's pins are fixed, and there are no others
-    results = with_seeds(
+    return Seeds(
         lambda seed: nextpnr.run(
-            work / "placed.json", work / "design.xdc", request.board.part, request.board.clock,
-            seed, work,
+            work / "placed.json", work / "design.xdc", board.part, board.clock, seed, work
         ),
         request.seeds,
-    )  # fmt: skip
-    best = nextpnr_report.best(results)
-    (work / "placed.json").unlink()
-    return best, nextpnr_netlist.untimed(values)
+        enough=lambda routed: not routed.hold and routed.mhz >= board.clock,
+    )
 
 
 def _clock(wanted: float, achieved: float, request: Request) -> float:

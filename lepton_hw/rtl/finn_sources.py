@@ -117,6 +117,12 @@ ADJUSTMENTS: dict[str, tuple[Adjustment, ...]] = {
             "automatic abits_t  abits = '0;\n\t\tabits.lo = $clog2(DEPTH_REQ);",
             "a constant function initialises a structure by field names",
         ),
+        Adjustment(
+            r'DEPTH <= 33\?                      "shift" :',
+            'DEPTH <= 33? (DEPTH > 5 && DATA_WIDTH >= 12? "distributed" : "shift") :',
+            "its shallow queues are shift registers, which ECP5 does not have and nextpnr cannot"
+            " place beside memories: they end as flip-flops, one a bit",
+        ),
     ),
 }
 

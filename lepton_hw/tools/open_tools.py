@@ -10,9 +10,9 @@ import functools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 from lepton_hw.artifacts import locked, new_folder
 from lepton_hw.errors import LeptonError, MissingTool, StageError
 from lepton_hw.progress import SILENT, Progress
-from lepton_hw.tools import apt
+from lepton_hw.tools import apt, programs
 
 SUITE = "unstable"
 NEXTPNR = "nextpnr-himbaechel-xilinx"
@@ -58,27 +58,14 @@ class Program:
     def run(self, arguments: list[str], folder: Path, log: Path) -> tuple[int, str]:
         """Runs it in `folder`; its exit code and all that it said, which `log` gets too.
 
-        It ends when the caller is interrupted. Raises `MissingTool` where it cannot be started.
+        Interrupted as `programs.run` is. Raises `MissingTool` where it cannot be started.
         """
         try:
-            process = subprocess.Popen(
-                [*self.argv, *arguments], cwd=folder, stdin=subprocess.DEVNULL, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", process_group=0,
-            )  # fmt: skip
+            return programs.run([*self.argv, *arguments], folder, log, [self.name, *arguments])
         except OSError as error:
             raise MissingTool(
                 f"{self.name} cannot be started ({error.strerror})", "a working program", REMEDY
             ) from None
-        with process:
-            try:
-                said, _ = process.communicate()
-            except BaseException:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGTERM)
-                raise
-        with log.open("a") as file:
-            file.write(f"$ {self.name} {' '.join(arguments)}\n{said}")
-        return process.returncode, said
 
 
 def home() -> Path:
@@ -195,7 +182,9 @@ def _try(folder: Path) -> None:
         "bitread": ([str(nothing)], "Can't open input file"),
     }  # fmt: skip
     for name, (arguments, answer) in asked.items():
-        code, said = _fetched(name, folder).run(arguments, folder, Path(os.devnull))
+        with tempfile.TemporaryDirectory(prefix="lepton_tools_") as scratch:
+            log = Path(scratch) / "log"
+            code, said = _fetched(name, folder).run(arguments, folder, log)
         if answer not in said:
             last = said.strip().splitlines()[-1:] or [f"exit code {code}"]
             raise StageError(

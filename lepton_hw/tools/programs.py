@@ -1,9 +1,17 @@
-"""Where a program is that a package of ours brings, or that the system has."""
+"""Where a program is that a package of ours brings, or that the system has; running a long one."""
 
+import os
 import shutil
+import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+_running: set[int] = set()  # process groups
+_lock = threading.Lock()
 
 
 def located(packaged: Sequence[str], native: Sequence[str] = ()) -> Path | None:
@@ -20,3 +28,43 @@ def located(packaged: Sequence[str], native: Sequence[str] = ()) -> Path | None:
         if found := shutil.which(name):
             return Path(found)
     return None
+
+
+def run(argv: Sequence[str], folder: Path, log: Path, shown: Sequence[str] = ()) -> tuple[int, str]:
+    """Runs it in `folder` to its end; its exit code, and all that it said.
+
+    `log` gets the command, as `shown` if that is given, and, as it is said, what it says. It ends
+    when the caller is interrupted and when another thread calls `end_all`. Raises OSError where it
+    cannot be started.
+    """
+    with log.open("ab") as said:
+        said.write(f"$ {' '.join(shown or argv)}\n".encode())
+        said.flush()
+        start = said.tell()
+        with _lock:
+            process = subprocess.Popen(
+                argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+                process_group=0,
+            )  # fmt: skip
+            _running.add(process.pid)
+        try:
+            code = process.wait()
+        finally:
+            with _lock:
+                _running.discard(process.pid)
+            if process.poll() is None:
+                _end(process.pid)
+                process.wait()
+    return code, log.read_bytes()[start:].decode(errors="replace")
+
+
+def end_all() -> None:
+    """Ends every program that `run` runs now, in whatever thread."""
+    with _lock:
+        for group in _running:
+            _end(group)
+
+
+def _end(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)

@@ -81,26 +81,16 @@ sed "s/61.5/4$seed/" REPORT > seed$seed.report.json
 """
 
 
-def test_the_best_seed_without_hold_violations(fake, netlist: Path, tmp_path: Path) -> None:
+def test_a_run_gives_clock_use_and_hold_violations(fake, netlist: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     report.write_text(json.dumps(REPORT))
     calls = fake("nextpnr-ecp5", ROUTES.replace("REPORT", str(report)))
-    found = nextpnr_ecp5.route(netlist, BOARD, tmp_path, (1, 2, 3), jobs=2)
-    assert (found.seed, found.mhz, found.hold) == (2, 42.0, 0)
-    assert found.resources == {"lut": 30000, "ff": 0, "bram36": 3.5, "dsp": 0}
-    assert found.config.read_text() == "config\n"
-    assert len(calls.read_text().splitlines()) == 3
-    with pytest.raises(StageError, match="each of 1 seeds has paths that are too fast"):
-        nextpnr_ecp5.route(netlist, BOARD, tmp_path, (3,))
-
-
-def test_a_seed_that_is_fast_enough_ends_it(fake, netlist: Path, tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
-    report.write_text(json.dumps(REPORT))
-    body = ROUTES.replace("REPORT", str(report)).replace("s/61.5/4$seed/", "s/x/x/")
-    calls = fake("nextpnr-ecp5", body)
-    assert nextpnr_ecp5.route(netlist, BOARD, tmp_path, (1, 2)).seed == 1
-    assert len(calls.read_text().splitlines()) == 1
+    second, third = (nextpnr_ecp5.run(netlist, BOARD, seed, tmp_path) for seed in (2, 3))
+    assert (second.seed, second.mhz, second.hold) == (2, 42.0, 0)
+    assert (third.seed, third.mhz, third.hold) == (3, 43.0, 2)
+    assert second.resources == {"lut": 30000, "ff": 0, "bram36": 3.5, "dsp": 0}
+    assert second.config.read_text() == "config\n"
+    assert len(calls.read_text().splitlines()) == 2
 
 
 FULL = """Info: Device utilisation:

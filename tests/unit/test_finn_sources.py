@@ -14,6 +14,8 @@ typedef struct {
 } abits_t;
 function abits_t INIT_ABITS();
     automatic abits_t  abits = '{ lo: $clog2(DEPTH_REQ), hi: 0 };
+localparam  RAM_STYLE_EFF =
+    DEPTH <= 33?                      "shift" :
 """
 
 
@@ -27,6 +29,7 @@ def test_fifo() -> None:
     assert "struct packed {" in text
     assert "abits = '0;" in text
     assert "abits.lo = $clog2(DEPTH_REQ);" in text
+    assert 'DATA_WIDTH >= 12? "distributed" : "shift") :' in text
 
 
 @pytest.mark.parametrize("name", sorted(ADJUSTMENTS))

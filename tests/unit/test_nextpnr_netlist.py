@@ -92,6 +92,15 @@ def test_flip_flops_that_feed_a_memory_are_slowed() -> None:
     assert given["modules"]["top"]["cells"]["m"]["connections"]["DIADI"] == [3, 5, "0", 4]
 
 
+def test_the_router_looks_far() -> None:
+    """nextpnr reads numbers of settings as 32 bits in text."""
+    made = nextpnr_netlist.with_margins({"creator": "x", "modules": {"top": {"cells": {}}}})
+    assert made["modules"]["top"]["cells"] == {}
+    assert {name: int(bits, 2) for name, bits in made["modules"]["top"]["settings"].items()} == {
+        "router2/bbMargin/x": 60, "router2/bbMargin/y": 110
+    }  # fmt: skip
+
+
 def test_what_the_timing_leaves_out() -> None:
     given = netlist(a={"type": "RAMB36E1"}, b={"type": "RAMB36E1"}, c={"type": "PS7"},
                     d={"type": "RAMB18E1"})  # fmt: skip

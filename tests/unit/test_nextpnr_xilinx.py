@@ -61,9 +61,9 @@ ERROR: Unable to find legal placement for all cells, design is probably at utili
 def test_the_clock_is_the_one_that_was_reached() -> None:
     clocks, used = nextpnr_xilinx.parse_report(json.dumps(REPORT))
     assert clocks == (Clock("aux", 90.5, 100.0), Clock("clk", 247.77, 100.0))
-    routed = Routed(1, clocks, used, 0, Path("x"))
+    routed = Routed(1, clocks, used, 0, Path("x"), luts=71)
     assert routed.mhz == 90.5
-    assert routed.resources == {"lut": 133.0, "ff": 0.0, "carry4": 0.0, "bram36": 2.5, "dsp": 0.0}
+    assert routed.resources == {"lut": 71.0, "ff": 0.0, "carry4": 0.0, "bram36": 2.5, "dsp": 0.0}
     assert Routed(1, (), {}, 0, Path("x")).mhz == 0.0
 
 
@@ -81,6 +81,16 @@ def test_a_report_that_is_none(change: dict[str, Any]) -> None:
         nextpnr_xilinx.parse_report(json.dumps(REPORT)[:-9])
 
 
+def test_both_halves_of_a_lut_are_one() -> None:
+    fasm = """CLBLM_R_X21Y143.SLICEM_X0.ALUT.INIT[63:0] = 64'b01
+CLBLM_R_X21Y143.SLICEM_X0.ALUT.RAM
+CLBLM_R_X21Y143.SLICEM_X0.AOUTMUX.O5
+CLBLM_R_X21Y143.SLICEL_X1.ALUT.INIT[31:0] = 32'b01
+CLBLM_R_X21Y143.SLICEM_X0.DLUT.INIT[63:0] = 64'b10
+"""
+    assert nextpnr_xilinx.luts(fasm) == 3
+
+
 def test_hold_violations_are_counted_and_named() -> None:
     assert nextpnr_xilinx.hold_violations(LOG) == (2, "g[22].m.0.0.DIADI6 by 0.05 ns")
     assert nextpnr_xilinx.hold_violations(FULL) == (0, "")
@@ -89,7 +99,7 @@ def test_hold_violations_are_counted_and_named() -> None:
 def test_the_best_seed() -> None:
     def routed(seed: int, *mhz: float, hold: int = 0) -> Routed:
         clocks = tuple(Clock(str(n), each, 200.0) for n, each in enumerate(mhz))
-        return Routed(seed, clocks, {}, hold, Path(), "x.D by 0.05 ns" if hold else "")
+        return Routed(seed, clocks, {}, hold, Path(), 0, "x.D by 0.05 ns" if hold else "")
 
     runs = [routed(1, 100, 300), routed(2, 120, 130), routed(3, 500, 500, hold=1), routed(4, 120)]
     assert nextpnr_report.best(runs).seed == 2
@@ -125,7 +135,7 @@ def test_arguments_of_a_run(tmp_path: Path) -> None:
     assert given == [
         "--device", "xc7z020clg400-1", "--chipdb", "/c.bin", "--json", "/n t/top.json",
         "-o", "xdc=/top.xdc", "-o", "fasm=/o.fasm", "--freq", "100", "--seed", "3",
-        "--timing-allow-fail", "--report", "/o.json",
+        "--timing-allow-fail", "--placer-heap-alpha", "0.3", "--report", "/o.json",
     ]  # fmt: skip
 
 

@@ -138,7 +138,7 @@ def test_the_sources_are_signed_and_those_of_the_host(
     fakes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[Path] = []
-    monkeypatch.setattr(apt.shutil, "rmtree", kept.append)
+    monkeypatch.setattr(apt.shutil, "rmtree", lambda path, **_: kept.append(path))
     open_tools.fetch()
     sources = next(open_tools.home().glob("tools/apt/etc/sources.list")).read_text()
     assert (
