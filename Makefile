@@ -28,7 +28,7 @@ FLOW ?= digits_cnn
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-certify \
 	bench-driver test-reference bench-shell test-shell hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
-	clean lock tools
+	bench-bitstreams clean lock tools
 
 help:
 	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"
@@ -52,6 +52,7 @@ help:
 	@echo "make open-tools  place and route for Zynq-7000 into your cache (Debian's packages)"
 	@echo "make test-open   small bitstreams with open tools, built and read back"
 	@echo "make bench-synthesis  cells by Yosys against estimates, netlists proven"
+	@echo "make bench-bitstreams  two networks to .bit with open tools, on two boards"
 	@echo "make bench-fasm  300,000 features to configuration frames"
 	@echo "make board-env  the environment with pynq and the virtual board (PYNQ=4.0.0 for another)"
 	@echo "make clean   delete build/ and caches; the environment stays"
@@ -139,6 +140,9 @@ test-open: tools $(STAMP)
 
 bench-synthesis: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.synthesis
+
+bench-bitstreams: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.bitstreams
 
 bench-fasm: $(STAMP)
 	@$(RUN)/python -m benchmarks.fasm

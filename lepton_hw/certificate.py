@@ -3,9 +3,14 @@
 Written to ``certificate.json``; computes nothing.
 """
 
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict
 
 from lepton_hw.contract import InputContract
+
+#: The executor that is the design's gates, in the certificate beside a bitstream.
+NETLIST = "netlist"
 
 
 class _Frozen(BaseModel):
@@ -97,3 +102,8 @@ class Certificate(_Frozen):
     float_check: FloatCheck | None = None
     remedies: tuple[str, ...] = ()
     changed_vectors: int = 0
+
+    def with_netlist(self, vectors: int) -> Self:
+        """With a row for the synthesised netlist, whose `vectors` gave the RTL's integers."""
+        row = {NETLIST: Agreement(vectors=vectors, mismatches=0)}
+        return self.model_copy(update={"executors": self.executors | row})

@@ -205,6 +205,7 @@ class _Steps:
         do, say, place = self.do, self.progress, _values(board)
         exported, stitched, simulated = (done[name] for name in ("export", "stitch", "simulate"))
         if bitfile is None:
+            proven = bitstream.Proven(exported, stitched, simulated, done["certify"])
             built = do(
                 bitstream.Bitstream,
                 {
@@ -213,13 +214,14 @@ class _Steps:
                     "tools": bitstream.tools_of(toolchain, board),
                     **place("name", "part", "clock", "resources", "shell", "board_part", "serial"),
                 },
-                (exported, stitched, simulated, done["certify"]),
-                lambda w: bitstream.run(
-                    toolchain, board, exported, stitched, simulated, w, say, seeds
-                ),
+                proven,
+                lambda w: bitstream.run(toolchain, board, proven, w, say, seeds),
                 maker=f"lepton_hw.bitstreams.{bitstream.way_of(toolchain, board)}",
                 folder=f"bitstream_{toolchain}",
             )
+            if built.netlist_vectors:
+                certificate = built.path(certify.FILE).read_text()
+                artifacts.write_atomically(self.folder / certify.FILE, certificate)
             yield built
             bitfile, digest, clock = built.path(bitstream.FILE), built.design_digest, built.clock
             inputs: tuple[Artifact, ...] = (exported, stitched, simulated, built)

@@ -14,7 +14,7 @@ from lepton_hw import __version__
 from lepton_hw.artifacts import Artifact
 from lepton_hw.board import Board, known_boards, load_board
 from lepton_hw.cli.screen import Screen, figures, listing
-from lepton_hw.cli.summary import summary, tools
+from lepton_hw.cli.summary import advice, summary, tools
 from lepton_hw.errors import InputError, MissingTool
 from lepton_hw.flow import Compile, Flow, known_flows, load_flow
 from lepton_hw.pipeline import STAGES, Options, build, build_folder
@@ -171,6 +171,7 @@ def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
         print(json.dumps(values, indent=1, default=str))
     else:
         listing("What is here", ("", "tool", "version", "what for"), tools(findings))
+        print("", *advice(findings), sep="\n")
     missing = [finding for finding in findings if finding.required and finding.found is None]
     if missing and as_json:
         raise typer.Exit(MissingTool.exit_code)

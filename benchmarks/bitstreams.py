@@ -1,0 +1,54 @@
+"""``make bench-bitstreams``: whole bitstreams by open tools, for a Zynq-7020 and an ECP5.
+
+From a compiled and certified design to the file. TFC-w1a1 has random weights. One run each; the
+machine should be idle.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.networks import flow_of, untrained
+from benchmarks.table import write
+from lepton_hw.board import load_board
+from lepton_hw.flow import Flow, Model, load_flow
+from lepton_hw.pipeline import Options, build, build_hardware
+from lepton_hw.progress import SILENT
+from lepton_hw.stages.bitstream import FILE, Bitstream
+
+BOARDS = ("pynq_z2", "ulx3s")
+IMAGES = 36
+
+
+def row(flow: Flow, board_name: str, build_dir: Path) -> dict[str, Any]:
+    """One bitstream; the design is there before the clock starts."""
+    board = load_board(board_name)
+    options = Options(build_dir=build_dir)
+    build(flow, board, Options(build_dir=build_dir, to="certify"))
+    start = time.monotonic()
+    made = build_hardware(flow, board, "open", options, SILENT)["bitstream"]
+    seconds = time.monotonic() - start
+    assert isinstance(made, Bitstream)
+    steps = {name.replace(" ", "_"): value for name, value in made.step_seconds.items()}
+    return {
+        "network": flow.name, "board": board_name, "lut": round(made.used["lut"]),
+        "ff": round(made.used["ff"]), "bram36": made.used["bram36"], "asked_mhz": board.clock,
+        "reached_mhz": made.achieved, "clock_mhz": made.clock, "netlist": made.netlist_vectors,
+        "features": made.features, "bytes": made.path(FILE).stat().st_size,
+        "seconds": round(seconds), **steps,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Prints and writes the table of docs/open-tools.md."""
+    with tempfile.TemporaryDirectory() as scratch:
+        model = Model(name="tfc", weight_bits=1, act_bits=1)
+        file = untrained(model, (28, 28, 1), 10, Path(scratch) / "tfc_w1a1.onnx")
+        flows = (load_flow("digits_cnn"), flow_of(file, "TFC-w1a1", 20_000, IMAGES))
+        found = [row(flow, board, Path(scratch) / "build") for board in BOARDS for flow in flows]
+    write("bitstreams", found)
+
+
+if __name__ == "__main__":
+    main()
