@@ -27,8 +27,8 @@ from lepton_hw.flow import load_flow
 from lepton_hw.pipeline import Options, build_hardware
 from lepton_hw.stages.bitstream import FILE, TOOLCHAINS, Bitstream, found_toolchain
 from lepton_hw.stages.deploy import Deployed
+from lepton_hw.tools import openfpgaloader, ssh, ssh_copy, ssh_host
 from lepton_hw.tools import place as places
-from lepton_hw.tools import ssh, ssh_copy, ssh_host
 
 __all__ = ["app"]
 
@@ -70,6 +70,7 @@ def deploy_command(  # noqa: PLR0913 – each is an option of the command line
     flow: FlowName,
     board: BoardName = "",
     host: Annotated[str, typer.Option(help="[user@]host[:port] of the board, by SSH")] = "",
+    serial: Annotated[str, typer.Option(help="serial device of a board behind USB")] = "",
     toolchain: Toolchain = "",
     bitfile: Bitfile = "",
     identity: Identity = "",
@@ -80,14 +81,20 @@ def deploy_command(  # noqa: PLR0913 – each is an option of the command line
 ) -> None:
     """Bring a certified design to a board and run its self-test there.
 
-    Without --host the self-test of a bitstream for the virtual board runs on that.
+    Without --host and --serial the self-test of a bitstream for the virtual board runs on that.
     """
+    if host and serial:
+        raise InputError("both --host and --serial are given", "one way to the board", "drop one")
     # A bitstream for the virtual board is of use on it, or where the far end is a virtual one.
-    toolchain = toolchain or (found_toolchain(board_named(board)) if host else "virtual")
+    far = bool(host or serial)
+    toolchain = toolchain or (found_toolchain(board_named(board)) if far else "virtual")
     where = ssh.Ssh(ssh_host.parse_host(host), _ssh_options(identity)) if host else None
     deployed = _deployed(flow, board, toolchain, bitfile, build_dir, Screen())
     folder, there = deployed.deployment, target or _target(flow)
-    if where is None and (toolchain != "virtual" or bitfile):
+    if serial and toolchain != "virtual":
+        openfpgaloader.load(board_named(board), folder / FILE)
+        Screen().say(f"loaded    {FILE} into {board}")
+    if not far and (toolchain != "virtual" or bitfile):
         _say(as_json, {"folder": str(folder)}, f"for the board: {folder}")
         return
     if where is not None:
@@ -103,7 +110,8 @@ def deploy_command(  # noqa: PLR0913 – each is an option of the command line
 
             copied = ssh_copy.copy_folder(where, folder, there, progress)
         screen.say(f"copied    {copied.files} files, {copied.size:,} bytes to {host}:{there}")
-    place = places.Place("ssh", host) if where is not None else places.Place("virtual")
+    place = places.Place("ssh", host) if host else places.Place("virtual")
+    place = places.Place("serial", serial) if serial else place
     said = _run(place, folder, there, ("--selftest",), identity)
     values = {"folder": str(folder), "on": str(place), "selftest": said.strip()}
     _say(as_json, values, f"self-test on {place}: {said.strip()}")
