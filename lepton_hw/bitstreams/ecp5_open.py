@@ -43,11 +43,7 @@ def build(request: Request) -> Figures:
     with watch.step("synthesis"):
         accelerator = _accelerator(request)
         link = _link(request, digest, divisor, accelerator)
-    cells = accelerator.cells + link.cells
-    needed = {"lut": cells.lut, "ff": cells.ff, "bram36": cells.bram18 / 2}
-    have = {"lut": board.resources.lut, "ff": board.resources.ff,
-            "bram36": board.resources.bram36}  # fmt: skip
-    require_room(needed, have, "the synthesised design")
+    require_room(request, accelerator.cells + link.cells)
     with _seeds(request, _whole(request, link, accelerator)) as seeds:
         with watch.step("netlist proof"):
             proven = _prove(request, accelerator)
@@ -62,6 +58,7 @@ def build(request: Request) -> Figures:
         )
     with watch.step("bitstream"):
         ecppack.pack(routed.config, request.bit)
+    _clear(request.workdir)
     return Figures(
         design_digest=digest.hex(), clock=board.clock, achieved=round(routed.mhz, 2),
         seed=routed.seed, used=routed.resources, netlist_vectors=proven, seconds=watch.seconds,
@@ -115,9 +112,19 @@ def _seeds(request: Request, netlist: Path) -> Seeds[nextpnr_ecp5.Routed]:
     )
 
 
+def _clear(work: Path) -> None:
+    """Netlists and configurations, tens of megabytes each; logs and reports stay."""
+    for pattern in ("**/*netlist.json", "whole.json", "seed*/*.config"):
+        for path in work.glob(pattern):
+            path.unlink()
+
+
 def _prove(request: Request, accelerator: yosys.Synthesised) -> int:
     design = request.design
     images, expected = (part[:PROVEN] for part in request.vectors)
     netlist = accelerator.netlist(design.top)
-    require_exact(netlist_simulation(netlist, "ecp5", design, images, expected), "ecp5")
+    proofs = netlist_simulation(
+        netlist, "ecp5", design, images, expected, cycles=len(images) * request.cycles_per_frame
+    )
+    require_exact(proofs, "ecp5")
     return len(images)

@@ -1,15 +1,17 @@
 """What the open ways share: the clock watch, seeds in the background, whether a design fits."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from lepton_hw.bitstreams.request import Request
 from lepton_hw.errors import StageError
 from lepton_hw.progress import Progress
 from lepton_hw.tools import programs
+from lepton_hw.tools.families import Cells
 
 R = TypeVar("R")
 #: Runs of place and route at once; each takes a core and about 2 GB.
@@ -81,12 +83,20 @@ class Seeds(Generic[R]):
         return results
 
 
-def require_room(needed: Mapping[str, float], have: Mapping[str, float], what: str) -> None:
-    """Raises `StageError` where a resource is short, before hours of place and route."""
-    for name, count in needed.items():
-        if count > have.get(name, 0):
-            raise StageError(
-                f"{what} needs {count:,.0f} {name}",
-                f"at most {have.get(name, 0):,.0f}, which the board has",
-                "fold it more (a lower --target-fps), or choose a larger board",
-            )
+def require_room(request: Request, cells: Cells) -> None:
+    """Raises `StageError` where a resource is short, before place and route tries for an hour.
+
+    The rate that it names would need what there is, less a tenth, if a design grew with its rate.
+    """
+    have = request.board.resources
+    needed = {"lut": float(cells.lut), "ff": float(cells.ff), "bram36": cells.bram18 / 2}
+    over = [(count / max(1, getattr(have, name)), name) for name, count in needed.items()]
+    share, name = max(over)
+    if share <= 1:
+        return
+    rate = request.board.clock * 1e6 / max(1, request.cycles_per_frame)
+    raise StageError(
+        f"the synthesised design needs {needed[name]:,.0f} {name}",
+        f"at most {getattr(have, name):,}, which {request.board.title} has",
+        f"lower compile.target_fps to about {0.9 * rate / share:,.0f}, or choose a larger board",
+    )

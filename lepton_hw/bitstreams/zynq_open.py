@@ -50,10 +50,7 @@ def build(request: Request) -> Figures:
     digest = wrapper.design_digest(request.folder, request.design)
     with watch.step("synthesis"):
         made = _synthesise(request, digest)
-    have = {"lut": board.resources.lut, "ff": board.resources.ff,
-            "bram36": board.resources.bram36}  # fmt: skip
-    needed = {"lut": made.cells.lut, "ff": made.cells.ff, "bram36": made.cells.bram18 / 2}
-    require_room(needed, have, "the synthesised design")
+    require_room(request, made.cells)
     values = _placeable(made.json)
     with _seeds(request, values, nextpnr) as seeds:
         with watch.step("netlist proof"):

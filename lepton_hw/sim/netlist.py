@@ -38,6 +38,8 @@ OURS: dict[str, dict[str, tuple[str, ...]]] = {
         "DP16KD": ("DP16KD.sv",),
     },
 }
+#: Cycles from which on an optimised model is worth the minutes that its compilation takes.
+SHORT = 200_000
 Ints = NDArray[np.int64]
 
 
@@ -75,6 +77,7 @@ def netlist_simulation(  # noqa: PLR0913 – one keyword for each option
     *,
     frame_out: Ints | None = None,
     unknown: tuple[str, ...] = ("0", "1"),
+    cycles: int = SHORT,
     gap: float = 0.0,
     stall: float = 0.0,
     cache: Path | None = None,
@@ -86,6 +89,7 @@ def netlist_simulation(  # noqa: PLR0913 – one keyword for each option
         batch: shape (frames, *shape of the input without the leading 1).
         expected: int64, shape (frames, *shape of the output without the leading 1).
         frame_out: cycle of each frame's last output beat in RTL at the same pace, shape (frames,).
+        cycles: about how many the batch takes; below `SHORT` the model is built faster and slower.
         gap, stall: as for `Simulator.run`.
 
     Raises `StageError` where the netlist stops, complains or delivers too much, and where a cell
@@ -94,7 +98,7 @@ def netlist_simulation(  # noqa: PLR0913 – one keyword for each option
     proofs = []
     for value in unknown:
         with netlist_sources(netlist, family, value) as folder:
-            simulator = Simulator(doors(design, folder), folder, cache=cache)
+            simulator = Simulator(doors(design, folder), folder, cache=cache, quick=cycles < SHORT)
             start = time.monotonic()
             simulator.build()
             built = time.monotonic() - start

@@ -25,14 +25,16 @@ class Simulator:
     """A design in Verilator, built on first use and cached by its content.
 
     `folder` holds the design's sources and memory contents, `cache` the built libraries;
-    `trace` builds the slower variant that can write waveforms from the start.
+    `trace` builds the slower variant that can write waveforms from the start, `quick` one that is
+    built faster and runs slower.
     """
 
     def __init__(
-        self, design: Design, folder: Path, *, cache: Path | None = None, trace: bool = False
-    ) -> None:
+        self, design: Design, folder: Path, *, cache: Path | None = None, trace: bool = False,
+        quick: bool = False,
+    ) -> None:  # fmt: skip
         self.design, self.folder, self.cache = design, folder.resolve(), cache
-        self._trace = trace
+        self._trace, self._quick = trace, quick
         for name in (*design.inputs, *design.outputs):
             packing.value_range(design.stream(name).dtype)
 
@@ -48,7 +50,9 @@ class Simulator:
         plan = self._plan(observed)
         generated = (("bench.sv", bench_text(self.design, plan)), ("table.h", table_text(plan)))
         sources = tuple(self.folder / name for name in self.design.sources)
-        recipe = build.Recipe(TOP, sources, generated, trace=trace or self._trace)
+        recipe = build.Recipe(
+            TOP, sources, generated, trace=trace or self._trace, quick=self._quick
+        )
         return build.library(recipe, self.cache)
 
     def run(  # noqa: PLR0913 – one keyword for each option of a simulation

@@ -19,13 +19,11 @@ from lepton_hw.netlist import Netlist
 from lepton_hw.netlist_box import FROM, TO, opened
 from lepton_hw.rtl.shell import wrapper
 from lepton_hw.sim import build, shell_batch
-from lepton_hw.sim.netlist import Proof, define, first_wrong, netlist_sources, wrong_frames
+from lepton_hw.sim.netlist import SHORT, Proof, define, first_wrong, netlist_sources, wrong_frames
 from lepton_hw.sim.shell_model import ShellModel
 
 #: Cycles that a frame may take at most, beside what the RTL took: a netlist that hangs is an error.
 _PATIENCE = 100_000
-#: Cycles from which on an optimised model is worth the minutes that its compilation takes.
-_SHORT = 200_000
 
 
 def prove(
@@ -49,7 +47,7 @@ def prove(
     Raises `StageError` where the netlist stops or complains; a wrong integer is only in the result.
     """
     fabric = opened(modules[top], modules["PS7"])
-    quick = cycles < _SHORT
+    quick = cycles < SHORT
     return [_prove(fabric, design, images, expected, value, quick, cache) for value in unknown]
 
 

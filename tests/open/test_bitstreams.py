@@ -4,7 +4,6 @@ The same stages as for a network, in minutes less. Nothing here ran on hardware.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +24,6 @@ from lepton_hw.tools import nextpnr_ecp5, open_tools, prjxray, yosys
 from lepton_hw.xc7 import bitfile
 from tests.rtl.shell_cases import expected, make
 
-pytestmark = pytest.mark.skipif(
-    "LEPTON_EXAMPLES" not in os.environ, reason="minutes; in make test-nightly"
-)
 SHAPE = (3, 5, 7)  # bytes of a beat in and out, beats a frame
 
 

@@ -3,12 +3,15 @@
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lepton_hw.bitstreams.steps import Seeds, require_room
+from lepton_hw.board import load_board
 from lepton_hw.errors import StageError
 from lepton_hw.tools import programs
+from lepton_hw.tools.families import Cells
 
 
 def refused(what: str) -> StageError:
@@ -74,6 +77,12 @@ def test_what_a_program_says_is_in_the_log_as_it_goes(tmp_path: Path) -> None:
 
 
 def test_room() -> None:
-    require_room({"lut": 10}, {"lut": 10}, "it")
-    with pytest.raises(StageError, match="it needs 11 lut; expected at most 10, which the board"):
-        require_room({"lut": 11}, {"lut": 10}, "it")
+    board = load_board("pynq_z2")
+    request = SimpleNamespace(board=board, cycles_per_frame=1_000)
+    require_room(request, Cells(lut=53_200, ff=106_400, bram18=280, dsp=0, carry=0))  # type: ignore[arg-type]
+    with pytest.raises(StageError) as problem:
+        require_room(request, Cells(lut=60_000, ff=1, bram18=560, dsp=0, carry=0))  # type: ignore[arg-type]
+    assert str(problem.value) == (
+        "the synthesised design needs 280 bram36; expected at most 140, which TUL PYNQ-Z2 has;"
+        " lower compile.target_fps to about 45,000, or choose a larger board."
+    )
