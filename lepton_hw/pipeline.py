@@ -90,7 +90,7 @@ def build_hardware(
     """
     options = replace(options or Options(), to="certify")
     if bitfile is None:
-        bitstream.require_tools(toolchain, board)
+        bitstream.tools_of(toolchain, board)  # what is missing is said before hours of building
     done = build(flow, board, options, progress)
     folder = build_folder(flow, board, options)
     with artifacts.locked(folder, lambda holder: _waiting(folder, holder, progress)):

@@ -20,11 +20,12 @@ from lepton_hw.tools import ecppack, nextpnr_ecp5, nextpnr_report, yosys
 PROVEN = 20
 
 
-def require_tools() -> None:
-    """Raises `MissingTool` where Yosys, nextpnr or ecppack is absent."""
-    yosys.find()
-    nextpnr_ecp5.find()
-    ecppack.find()
+def tools() -> dict[str, str]:
+    """Yosys, nextpnr and ecppack; raises `MissingTool`."""
+    return {
+        "yosys": yosys.identity(), "nextpnr": nextpnr_ecp5.version(),
+        "ecppack": ecppack.find().name,
+    }  # fmt: skip
 
 
 def build(request: Request) -> Figures:
@@ -37,7 +38,6 @@ def build(request: Request) -> Figures:
     if board.serial is None:
         raise InputError(f"{board.title} has no UART", "a board with [serial]", "choose another")
     divisor = round(board.clock * 1e6 / board.serial.baud)
-    nextpnr, packer = nextpnr_ecp5.version(), ecppack.find()
     watch = Watch(request.progress)
     digest = design_digest(request.folder, request.design)
     with watch.step("synthesis"):
@@ -62,7 +62,7 @@ def build(request: Request) -> Figures:
     return Figures(
         design_digest=digest.hex(), clock=board.clock, achieved=round(routed.mhz, 2),
         seed=routed.seed, used=routed.resources, netlist_vectors=proven, seconds=watch.seconds,
-        tools={"yosys": link.tool, "nextpnr": nextpnr, "ecppack": packer.name},
+        tools=tools(),
     )  # fmt: skip
 
 

@@ -18,9 +18,10 @@ from lepton_hw.tools.vivado_reports import Power, Timing, Utilisation
 FOLDER = ".vivado"
 
 
-def require_tools() -> None:
-    """Raises `MissingTool` where there is no Vivado, or no engine for the container it needs."""
+def tools() -> dict[str, str]:
+    """Vivado; raises `MissingTool` without it, or without an engine for the container it needs."""
     vivado_runner.choose()
+    return {"vivado": vivado.find().version}
 
 
 def build(request: Request) -> Figures:
@@ -48,7 +49,7 @@ def build(request: Request) -> Figures:
         achieved=round(found.timing.achieved_mhz, 2),
         used=_used(found.utilisation),
         seconds=seconds_of(plan, folder),
-        tools={"vivado": vivado.find().version},
+        tools=tools(),
         slack=_slack(found.timing),
         power=_power(found.power),
         power_corner=_corner(found.power),

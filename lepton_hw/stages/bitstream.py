@@ -3,7 +3,6 @@
 import importlib
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -15,7 +14,7 @@ from lepton_hw.artifacts import Artifact
 from lepton_hw.bitstreams.request import Figures, Request
 from lepton_hw.board import Board
 from lepton_hw.design import read_design
-from lepton_hw.errors import InputError, MissingTool
+from lepton_hw.errors import InputError
 from lepton_hw.progress import Progress
 from lepton_hw.rtl.shell.wrapper import design_digest
 from lepton_hw.stages.certify import FILE as CERTIFICATE
@@ -23,7 +22,7 @@ from lepton_hw.stages.certify import Certified
 from lepton_hw.stages.export import Exported
 from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.stitch import Stitched
-from lepton_hw.tools import nextpnr_xilinx, prjxray, vivado
+from lepton_hw.tools import vivado
 
 FILE = "design.bit"
 #: Toolchain, and the modules of `bitstreams` that are its ways, by the shell of the board.
@@ -116,27 +115,14 @@ def way_of(toolchain: str, board: Board) -> str:
     return WAYS[toolchain][board.shell]
 
 
-def require_tools(toolchain: str, board: Board) -> None:
-    """Raises `InputError` or `MissingTool` where it cannot build here, before anything is built."""
-    importlib.import_module(f"lepton_hw.bitstreams.{way_of(toolchain, board)}").require_tools()
-
-
 def tools_of(toolchain: str, board: Board) -> dict[str, str]:
-    """Versions of the programs that build; "none" for one that is absent."""
-    ask: dict[str, Callable[[], str]] = {}
-    if toolchain == "vivado":
-        ask["vivado"] = lambda: vivado.find().version
-    elif toolchain == "open" and board.serial is None:
-        ask["nextpnr"] = lambda: nextpnr_xilinx.find().version
-        ask["prjxray"] = lambda: prjxray.find().version
-    return {name: _version(version) for name, version in ask.items()}
+    """Versions of the programs that build.
 
-
-def _version(ask: Callable[[], str]) -> str:
-    try:
-        return str(ask())
-    except MissingTool:
-        return "none"
+    Raises `InputError` or `MissingTool` where it cannot build here, before anything is built.
+    """
+    way = importlib.import_module(f"lepton_hw.bitstreams.{way_of(toolchain, board)}")
+    versions: dict[str, str] = way.tools()
+    return versions
 
 
 def found_toolchain(board: Board) -> str:
