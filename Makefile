@@ -13,8 +13,10 @@ RUN := $(VENV)/bin
 AT_LEAST := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	$$p -c "$(AT_LEAST)" 2>/dev/null && { echo $$p; break; }; done)
-# What `make test` runs: make test TESTS=tests/unit
+# What `make test` runs: make test TESTS=tests/unit; and how many files of tests at a time, each with
+# up to 2 GB
 TESTS ?=
+JOBS ?= 2
 # The board's environment: pynq, which wants NumPy below 2. 3.1.2 is the last for PYNQ-Z1 and -Z2;
 # another one, such as PYNQ=4.0.0, goes into a folder of its own.
 PYNQ ?= 3.1.2
@@ -62,7 +64,7 @@ demo: tools $(STAMP)
 	@$(RUN)/lepton build digits_cnn --board pynq_z2
 
 test: tools $(STAMP)
-	@$(RUN)/python -m pytest $(or $(TESTS),--ignore=tests/open)
+	@$(RUN)/python -m pytest -n $(JOBS) --dist loadfile $(or $(TESTS),--ignore=tests/open)
 	@test -n "$(TESTS)" || $(MAKE) --no-print-directory hil
 
 check: $(STAMP)

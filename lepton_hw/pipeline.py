@@ -94,10 +94,12 @@ def build_hardware(
     done = build(flow, board, options, progress)
     folder = build_folder(flow, board, options)
     with artifacts.locked(folder, lambda holder: _waiting(folder, holder, progress)):
-        for artifact in _Steps(folder, progress).hardware(
-            board, toolchain, done, bitfile, options.seeds
-        ):
+        steps = _Steps(folder, progress)
+        for artifact in steps.hardware(board, toolchain, done, bitfile, options.seeds):
             done[artifact.stage] = artifact
+        built = done.get("bitstream")
+        if isinstance(built, bitstream.Bitstream) and built.achieved:  # not the virtual board's
+            done["report"] = steps.report_of(flow, board, toolchain, done)
     return done
 
 
@@ -243,6 +245,37 @@ class _Steps:
             ),
             folder=f"deploy_{toolchain}",
         )
+
+    def report_of(
+        self, flow: Flow, board: Board, toolchain: str, done: dict[str, Any]
+    ) -> report.Reported:
+        """The report once more, with the bitstream and at its clock."""
+        trained, built = done.get("train"), done["bitstream"]
+        made = [done[name] for name in ("export", "compile", "stitch", "simulate", "certify")]
+        exported, compiled, stitched, simulated, certified = made
+        reported = self.do(
+            report.Reported,
+            {"flow": flow.model_dump(mode="json"), "board": board.model_dump(mode="json")},
+            (*([] if trained is None else [trained]), *made, built),
+            lambda w: report.run(
+                flow,
+                board,
+                trained,
+                exported,
+                compiled,
+                stitched,
+                simulated,
+                certified,
+                w,
+                self.progress,
+                built,
+            ),
+            folder=f"report_{toolchain}",
+        )
+        artifacts.write_atomically(
+            self.folder / report.FILE, reported.path(report.FILE).read_text()
+        )
+        return reported
 
     def do(
         self,

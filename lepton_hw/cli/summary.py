@@ -41,7 +41,7 @@ def bitstream_rows(built: Bitstream, board: Board) -> list[Row]:
         rows.append(("reached by place and route", f"{built.achieved:.1f} MHz, {asked}"))
     for name, used in built.used.items():
         if name in have:
-            rows.append((f"{name.upper()}, placed", f"{used:,g} of {have[name]:,}"))
+            rows.append((f"{name.upper()}, placed", f"{used:,.10g} of {have[name]:,}"))
     if built.untimed:
         cells = ", ".join(f"{count} {name}" for name, count in sorted(built.untimed.items()))
         rows.append(("pins without a timing model", cells))

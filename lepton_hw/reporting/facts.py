@@ -56,10 +56,10 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class Use:
-    """How much of a resource the design needs by estimate, and how much the part has."""
+    """How much of a resource the design needs, and how much the part has."""
 
     name: str
-    used: int
+    used: float
     available: int
 
     @property
@@ -91,11 +91,36 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Built:
+    """What place and route made: figures of a bitstream. Clocks in MHz; `seconds` by step.
+
+    `netlist` vectors ran through the synthesised gates, all with the RTL's integers; `features`
+    came back from the bitstream. `untimed` are cells whose pins the tool does not time. `slack` in
+    ns and `power` in watts are the vendor's. Zero or empty where the toolchain knows none.
+    """
+
+    toolchain: str
+    clock: float
+    achieved: float
+    seed: int
+    uses: tuple[Use, ...]
+    netlist: int
+    features: int
+    untimed: Mapping[str, int]
+    slack: Mapping[str, float]
+    power: Mapping[str, float]
+    power_corner: str
+    seconds: Mapping[str, float]
+    tools: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Facts:
     """All of it. Cycle counts are in cycles of the board's clock, `sim_rate` in cycles/s of the
     simulation; `cycles` and `latency_estimate` are FINN's estimates for the slowest layer and
     the longest path, `cycles_rtl` and `latency_rtl` the measured ones, `best_rtl` what deeper FIFOs
     would reach; `fifo_bits_finn` is what FINN's own sizing would take, None where not measured.
+    With a bitstream, `built`, its clock is the one of all figures, and its resources count.
     """
 
     flow: Flow
@@ -119,6 +144,12 @@ class Facts:
     sim_rate: float
     version: str
     fifo_bits_finn: int | None = None
+    built: Built | None = None
+
+    @property
+    def clock(self) -> float:
+        """MHz: the bitstream's, or the board's where none was built."""
+        return self.built.clock if self.built else self.board.clock
 
     @property
     def title(self) -> str:
@@ -127,13 +158,13 @@ class Facts:
 
     @property
     def fps(self) -> float:
-        """Frames per second at the board's clock, measured in RTL."""
-        return self.board.clock * 1e6 / max(self.cycles_rtl, 1)
+        """Frames per second at this clock, with the cycles measured in RTL."""
+        return self.clock * 1e6 / max(self.cycles_rtl, 1)
 
     @property
     def latency_us(self) -> float:
         """Microseconds from the first input beat of a frame to its last output beat, in RTL."""
-        return self.latency_rtl / self.board.clock
+        return self.latency_rtl / self.clock
 
     @property
     def as_slow(self) -> tuple[LayerFacts, ...]:
@@ -154,11 +185,11 @@ class Facts:
     @property
     def fullest(self) -> Use:
         """The resource of which the largest share is used."""
-        return max(self.uses, key=lambda use: use.share)
+        return max(self.built.uses if self.built else self.uses, key=lambda use: use.share)
 
     @property
     def fits(self) -> bool:
-        """Whether no resource is over its limit, by estimate."""
+        """Whether no resource is over its limit: as placed, or by estimate."""
         return self.fullest.share <= 1
 
     @property

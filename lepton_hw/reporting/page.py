@@ -45,6 +45,7 @@ def _pictures(facts: Facts) -> dict[str, str]:
     found = {
         "cycles": plots.cycles(facts),
         "resources": plots.resources(facts.uses),
+        "placed": plots.resources(facts.built.uses, "placed") if facts.built else "",
         "fifos": plots.fifos(facts.fifos) if facts.fifos else "",
         "wide": network(facts, COLUMNS[0]),
         "narrow": network(facts, COLUMNS[1]),

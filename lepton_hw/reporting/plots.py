@@ -126,8 +126,8 @@ def cycles(facts: Facts) -> str:
         return to_svg(figure, "cycles", "Cycles per frame of each layer")
 
 
-def resources(uses: Sequence[Use]) -> str:
-    """Share of the part's resources, with the limit; an estimate."""
+def resources(uses: Sequence[Use], kind: str = "estimate") -> str:
+    """Share of the part's resources, with the limit; `kind` says where the figures are from."""
     shares = [100 * min(use.share, 1e3) for use in uses]
     with styled():
         figure, axes = _figure(WIDTH, 0.9 + 0.42 * len(uses))
@@ -136,15 +136,15 @@ def resources(uses: Sequence[Use]) -> str:
         axes.axvline(100, color=INK, lw=1.2, ls="--")
         wide = max(100.0, *shares)
         for place, (use, share) in enumerate(zip(uses, shares, strict=True)):
-            text = f"{use.used:,} of {use.available:,} ({share:.0f} %)"
+            text = f"{use.used:,.10g} of {use.available:,} ({share:.0f} %)"
             inside = share > 0.55 * wide
             axes.text(
                 share + (-0.015 if inside else 0.015) * wide, place, text,
                 ha="right" if inside else "left", va="center", color=PAPER if inside else INK,
             )  # fmt: skip
         _bars(axes, [use.name for use in uses])
-        axes.set(xlim=(0, 1.06 * wide), xlabel="% of the part, estimate (dashed: limit)")
-        return to_svg(figure, "resources", "Resource use against the limits of the part")
+        axes.set(xlim=(0, 1.06 * wide), xlabel=f"% of the part, {kind} (dashed: limit)")
+        return to_svg(figure, f"resources-{kind}", "Resource use against the limits of the part")
 
 
 def fifos(rows: Sequence[FifoFacts]) -> str:

@@ -14,6 +14,7 @@ EXECUTORS = {
     "finn": "FINN graph",
     "reference": "Integer path",
     "rtl": "RTL",
+    "netlist": "Netlist, synthesised",
 }
 #: FINN's operator → what it does, in a few words, and its kind in the drawing.
 OPERATORS = {

@@ -1,5 +1,6 @@
 """The report stage: all artifacts of a build as one HTML file. Measures and decides nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from lepton_hw.design import Design, read_design
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
 from lepton_hw.reporting.facts import (
+    Built,
     Counters,
     Facts,
     FifoFacts,
@@ -21,6 +23,7 @@ from lepton_hw.reporting.facts import (
     read_counters,
     work_cycles,
 )
+from lepton_hw.stages.bitstream import Bitstream
 from lepton_hw.stages.certify import Certified
 from lepton_hw.stages.compile import Compiled, Layer
 from lepton_hw.stages.export import Exported
@@ -50,8 +53,11 @@ def run(  # noqa: PLR0913 – everything that the pipeline made, in its order
     certified: Certified,
     workdir: Path,
     progress: Progress = SILENT,
+    built: Bitstream | None = None,
 ) -> Reported:
     """Writes ``report.html``; `trained` is None where the model came from elsewhere.
+
+    With a bitstream, `built`, the figures are at its clock.
 
     Raises `StageError` where the simulation's counters do not belong to the compiled graph.
     """
@@ -59,6 +65,8 @@ def run(  # noqa: PLR0913 – everything that the pipeline made, in its order
 
     with progress.task("report", 1) as task:
         facts = gather(flow, board, trained, compiled, stitched, simulated, certified)
+        if built is not None:
+            facts = replace(facts, built=_built(built, board))
         page = render(facts)
         write_atomically(workdir / FILE, page)
         task.advance()
@@ -137,6 +145,20 @@ def _uses(compiled: Compiled, board: Board) -> tuple[Use, ...]:
         Use("DSP", compiled.dsp, have.dsp),
     )
     return tuple(row for row in rows if row.used or row.available)
+
+
+def _built(built: Bitstream, board: Board) -> Built:
+    have = board.resources.model_dump()
+    return Built(
+        toolchain=built.toolchain, clock=built.clock, achieved=built.achieved, seed=built.seed,
+        uses=tuple(
+            Use(name.upper(), used, have[name]) for name, used in built.used.items()
+            if have.get(name)
+        ),
+        netlist=built.netlist_vectors, features=built.features, untimed=built.untimed,
+        slack=built.slack, power=built.power, power_corner=built.power_corner,
+        seconds=built.step_seconds, tools=built.tools,
+    )  # fmt: skip
 
 
 def _fifos(design: Design, counters: Counters) -> tuple[FifoFacts, ...]:

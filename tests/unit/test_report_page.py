@@ -15,7 +15,7 @@ from lepton_hw.design import Edge
 from lepton_hw.errors import StageError
 from lepton_hw.flow import Flow
 from lepton_hw.reporting import drawing, facts, words
-from lepton_hw.reporting.facts import Counters, Facts, FifoFacts, LayerFacts, Training, Use
+from lepton_hw.reporting.facts import Built, Counters, Facts, FifoFacts, LayerFacts, Training, Use
 from lepton_hw.reporting.page import render
 from lepton_hw.sim.result import NodeStats
 from lepton_hw.training.metrics import ClassMetrics, Metrics
@@ -161,6 +161,32 @@ def test_the_headline_says_what_was_proven_and_how_fast() -> None:
         assert sentence.replace(" ", "") in text.replace(" ", ""), sentence
 
 
+def some_bitstream() -> Built:
+    return Built(
+        toolchain="open", clock=50.0, achieved=56.25, seed=2,
+        uses=(Use("LUT", 1_234_567, 2_000_000), Use("BRAM36", 3.5, 140)), netlist=3, features=1000,
+        untimed={"PS7": 1}, slack={}, power={}, power_corner="", seconds={"synthesis": 12.5},
+        tools={"nextpnr": "0.11"},
+    )  # fmt: skip
+
+
+def test_with_a_bitstream_its_clock_and_resources_count() -> None:
+    text = text_of(built=some_bitstream())
+    assert "45,455 frames/s" in text  # 50 MHz / 1,100 cycles
+    assert "52.2 µs latency" in text
+    assert "at 50 MHz placed" in text
+    assert "fullest: LUT, 62 % placed" in text
+    assert "Bit-exact: 5 of 5 images" in text  # the netlist ran fewer, and is not in the headline
+    assert "Netlist, synthesised 3 0" in text
+    assert "50 MHz; place and route reaches 56.25 of 100 asked with seed 2" in text
+    assert "all 1,000 features" in text
+    assert "pins of 1 PS7: the clock is optimistic" in text
+    assert "1,234,567 of 2,000,000" in render(some_facts(built=some_bitstream()))
+    plain = text_of()
+    assert "placed" not in plain
+    assert "Bitstream" not in plain
+
+
 def test_deeper_fifos_are_named_only_where_they_would_help() -> None:
     assert "With FIFOs of any depth" in text_of(best_rtl=1000.0)
     assert "With FIFOs of any depth" not in text_of(best_rtl=1102.0)
@@ -208,7 +234,7 @@ def test_nothing_from_outside_becomes_markup() -> None:
 
 
 def test_the_file_needs_no_network_and_its_ids_are_unique() -> None:
-    page = render(some_facts())
+    page = render(some_facts(built=some_bitstream()))
     parsed = _Text(page)
     links = [v for _, a in parsed.tags for k, v in a.items() if k in ("href", "src", "xlink:href")]
     assert all(str(link).startswith("#") for link in links)
