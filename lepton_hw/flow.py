@@ -142,7 +142,8 @@ class Compile(Values):
 
     `fifo_max_depth` in beats and `fifo_time_limit` (``"60 s"``; in seconds) bound the FIFOs and
     the search for their depths; the best that is found within them is kept. `runtime_weights`
-    makes the weights of matrix layers rewritable by software.
+    makes the weights of matrix layers rewritable by software. `bits_per_stage` is how many bits our
+    dot products add in one clock cycle: fewer for a faster clock, with more registers.
     """
 
     target_fps: Positive | None = None
@@ -151,6 +152,7 @@ class Compile(Values):
     fifo_max_depth: Annotated[int, Field(ge=2)] | None = None
     fifo_time_limit: Duration | None = None
     runtime_weights: bool = False
+    bits_per_stage: Annotated[int, Field(ge=8, le=1024)] = 32
 
     @model_validator(mode="after")
     def _one_goal(self) -> "Compile":

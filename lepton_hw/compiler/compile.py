@@ -24,6 +24,7 @@ from lepton_hw.compiler.steps import FinnSteps
 from lepton_hw.compiler.weights import make_writable, require_writable, save_weights
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.progress import SILENT, Progress
+from lepton_hw.rtl import stages
 
 MODEL = "finn.onnx"
 LOG = "finn.log"
@@ -44,7 +45,7 @@ class Result:
     sizing: Sizing
 
 
-def compile_model(
+def compile_model(  # noqa: PLR0913 – one argument for each key of the flow
     model_file: Path,
     board: Board,
     workdir: Path,
@@ -54,12 +55,14 @@ def compile_model(
     limits: Limits = NO_LIMITS,
     *,
     runtime_weights: bool = False,
+    bits_per_stage: int | None = None,
 ) -> Result:
     """Compiles into `workdir`: ``graph.json``, ``rtl/``, ``reports/``, ``finn.onnx``, ``finn.log``.
 
     Folds for `target_fps` with the fewest resources, as the FINN folding JSON `folding` says, or,
     with neither, for the highest rate that fits the board. With `runtime_weights`, software may
     rewrite the weights of matrix layers; ``weights.npz`` holds those of the network.
+    `bits_per_stage`: see `rtl.stages`; None leaves it as it is.
     Raises `StageError` naming the layer where FINN cannot map it, where it has no RTL, or where
     the design does not fit the board.
     """
@@ -85,7 +88,9 @@ def compile_model(
         _require_fit(_estimate(model, board), board, specialized, fastest)
         model = steps.generate(model, ANY_DEPTH)
         supported.require_rtl(model)
-        gather = functools.partial(collect, part=board.finn_part, runtime_weights=runtime_weights)
+        gather = functools.partial(
+            _gather, part=board.finn_part, writable=runtime_weights, bits_per_stage=bits_per_stage
+        )
         sizing = _sized(steps, model, gather, scratch, limits, progress)
         graph = gather(model, folder=workdir)
         if runtime_weights:
@@ -97,6 +102,16 @@ def compile_model(
     _tidy(workdir, scratch)
     shutil.move(log, workdir / LOG)
     return Result(graph, tail, use, sizing)
+
+
+def _gather(
+    model: ModelWrapper, folder: Path, part: str, writable: bool, bits_per_stage: int | None
+) -> Graph:
+    graph = collect(model, part, folder, runtime_weights=writable)
+    package = folder / "rtl" / "lepton_hw" / stages.FILE
+    if bits_per_stage is not None and package.is_file():
+        stages.set_bits_per_stage(package, bits_per_stage)
+    return graph
 
 
 def _sized(

@@ -15,10 +15,11 @@ package dot_pkg;
     localparam int unsigned COMMON = 1;
     localparam int unsigned ALL = 2;
 
-    // Bits added in one clock cycle: six levels of LUTs and a carry chain, 100 MHz on an xc7 -1.
-    localparam int unsigned BITS_PER_STAGE = 64;
+    // Bits added in one clock cycle; a flow may set it (compile.bits_per_stage). With 64, nextpnr
+    // misses 80 MHz on an xc7 -1 where the weights come from block RAM.
+    localparam int unsigned BITS_PER_STAGE = 32;
     // Numbers added in one clock cycle after the first.
-    localparam int unsigned FAN_IN = 16;
+    localparam int unsigned FAN_IN = 8;
 
     // Whether sums of a few elements come from tables of one LUT a bit: see `dot`.
     function automatic bit by_table(int unsigned a_bits, int unsigned a_kind, int unsigned w_kind);

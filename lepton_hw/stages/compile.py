@@ -89,6 +89,7 @@ def run(
         progress,
         Limits(flow.compile.fifo_max_depth, flow.compile.fifo_time_limit),
         runtime_weights=flow.compile.runtime_weights,
+        bits_per_stage=flow.compile.bits_per_stage,
     )
     sizing, finn = result.sizing, result.sizing.finn
     slow, fixed = slowest(result.graph), fixed_weights(result.graph)

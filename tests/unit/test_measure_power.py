@@ -60,9 +60,7 @@ def test_a_short_gap_is_within_one_percent_and_a_long_one_refused() -> None:
     assert found.joules == pytest.approx(9 * 8.0, rel=0.01)
     assert 0.98 < found.covered < 1.0
     long = [sample for sample in whole if not 4.0 <= sample[0] < 5.0]
-    with pytest.raises(
-        InputError, match=r"meter.csv has samples for 88.8% of the 9 s; expected"
-    ):
+    with pytest.raises(InputError, match=r"meter.csv has samples for 88.8% of the 9 s; expected"):
         power.energy(power.trace(long, "meter.csv"), 0.5, 9.5)
     # A run that does not touch the gap is measured all the same.
     assert power.energy(power.trace(long, "m"), 6.0, 9.0).joules == pytest.approx(31.5, rel=0.01)
