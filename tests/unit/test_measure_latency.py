@@ -65,8 +65,10 @@ def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
 
 
 def test_the_fabrics_time() -> None:
-    fabric = Fabric(2577, 1024, 100.0, "board", memory_cycles=0)
-    assert fabric.cycles(1) == 2599
-    assert fabric.cycles(256) == 2599 + 255 * 1024
-    assert fabric.seconds(1) == pytest.approx(25.99e-6)
+    fabric = Fabric(2577, 1024, 64, 64, 20, 100.0, "board", memory_cycles=10)
+    assert fabric.cycles(1) == 30 + 20 + 3 + 2577
+    assert fabric.cycles(256) == 30 + 20 + 16 + 2577 + 255 * 1024
+    assert fabric.seconds(1) == pytest.approx(26.30e-6)
     assert fabric.images_per_second == pytest.approx(97656.25)
+    wide = Fabric(2577, 1024, 64, 64 * 160, 20, 100.0, "board")
+    assert wide.images_per_second == pytest.approx(100e6 / 1280)  # 20 words a beat
