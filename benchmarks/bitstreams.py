@@ -1,9 +1,10 @@
 """``make bench-bitstreams``: whole bitstreams by open tools, for a Zynq-7020 and an ECP5.
 
 From a compiled and certified design to the file. TFC-w1a1 has random weights. One run each; the
-machine should be idle.
+machine should be idle. Arguments are boards, if not all of them.
 """
 
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -46,7 +47,8 @@ def main() -> None:
         model = Model(name="tfc", weight_bits=1, act_bits=1)
         file = untrained(model, (28, 28, 1), 10, Path(scratch) / "tfc_w1a1.onnx")
         flows = (load_flow("digits_cnn"), flow_of(file, "TFC-w1a1", 20_000, IMAGES))
-        found = [row(flow, board, Path(scratch) / "build") for board in BOARDS for flow in flows]
+        boards = sys.argv[1:] or BOARDS
+        found = [row(flow, board, Path(scratch) / "build") for board in boards for flow in flows]
     write("bitstreams", found)
 
 

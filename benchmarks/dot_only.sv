@@ -23,7 +23,7 @@ module dot_only import dot_pkg::*; #(
         .ROWS(PE), .LANES(1), .N(SIMD), .FOLD(1), .A_BITS(A_BITS), .W_BITS(W_BITS),
         .A_KIND(A_KIND), .W_KIND(W_KIND), .SUM_BITS(SUM_BITS)
     ) rows (
-        .clk, .rst, .en, .a, .w, .valid, .last(1'b1),
+        .clk, .rst, .en, .a_in(a), .w_in(w), .valid_in(valid), .last_in(1'b1),
         .sums, .sums_valid, .sums_ready(ready)
     );
 endmodule

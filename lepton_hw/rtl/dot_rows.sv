@@ -2,7 +2,8 @@
 //
 // Lane r of `a` belongs to row r, or lane 0 to all rows where LANES is 1 (a matrix). What depends
 // on the shared activations alone is then computed once. FOLD is the number of beats in a sum.
-// Everything stops while a result waits: `en` is low.
+// Everything stops while a result waits: `en` is low. With AGAIN the operands pass one more register:
+// words of a block RAM come late in the cycle, and from a few places of the device only.
 
 module dot_rows import dot_pkg::*; #(
     int unsigned ROWS,
@@ -13,16 +14,17 @@ module dot_rows import dot_pkg::*; #(
     int unsigned W_BITS,
     int unsigned A_KIND,
     int unsigned W_KIND,
-    int unsigned SUM_BITS
+    int unsigned SUM_BITS,
+    bit AGAIN = 0
 ) (
     input  logic clk,
     input  logic rst,
     output logic en,
 
-    input  logic [LANES-1:0][A_BITS-1:0][N-1:0] a,
-    input  logic [ROWS-1:0][W_BITS-1:0][N-1:0] w,
-    input  logic valid,
-    input  logic last,
+    input  logic [LANES-1:0][A_BITS-1:0][N-1:0] a_in,
+    input  logic [ROWS-1:0][W_BITS-1:0][N-1:0] w_in,
+    input  logic valid_in,
+    input  logic last_in,
 
     output logic [ROWS-1:0][SUM_BITS-1:0] sums,
     output logic sums_valid,
@@ -33,6 +35,23 @@ module dot_rows import dot_pkg::*; #(
     localparam bit SHARED = LANES == 1 && ROWS > 1 && has_common(A_BITS, A_KIND, W_KIND);
 
     assign en = !sums_valid || sums_ready;
+
+    logic [LANES-1:0][A_BITS-1:0][N-1:0] a;
+    logic [ROWS-1:0][W_BITS-1:0][N-1:0] w;
+    logic valid, last;
+    if (AGAIN) begin : genAgain
+        always_ff @(posedge clk) begin
+            if (rst) valid <= 1'b0;
+            else if (en) valid <= valid_in;
+            if (en) begin
+                a <= a_in;
+                w <= w_in;
+                last <= last_in;
+            end
+        end
+    end else begin : genOnce
+        assign a = a_in, w = w_in, valid = valid_in, last = last_in;
+    end
 
     logic [LATENCY-1:0] pass_valid;
     logic [LATENCY-1:0] pass_last;

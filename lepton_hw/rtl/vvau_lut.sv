@@ -79,9 +79,10 @@ module vvau_lut #(
     logic [PE-1:0][SUM_BITS-1:0] sums;
     dot_rows #(
         .ROWS(PE), .LANES(PE), .N(SIMD), .FOLD(FOLD), .A_BITS(A_BITS), .W_BITS(W_BITS),
-        .A_KIND(A_KIND), .W_KIND(W_KIND), .SUM_BITS(SUM_BITS)
+        .A_KIND(A_KIND), .W_KIND(W_KIND), .SUM_BITS(SUM_BITS),
+        .AGAIN(EMBEDDED && STYLE == "block")
     ) rows (
-        .clk, .rst, .en, .a, .w, .valid, .last,
+        .clk, .rst, .en, .a_in(a), .w_in(w), .valid_in(valid), .last_in(last),
         .sums, .sums_valid(out_valid), .sums_ready(out_ready)
     );
     assign out_data = (8*OUT_BYTES)'(sums);
