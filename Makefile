@@ -111,7 +111,8 @@ test-shell: tools $(STAMP)
 test-nightly: tools $(STAMP)
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl -k configuration
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/rtl/test_weight_memory.py \
-		tests/rtl/test_axi3_lite.py tests/rtl/test_serial.py tests/rtl/test_netlist_sim.py
+		tests/rtl/test_axi3_lite.py tests/rtl/test_serial.py tests/rtl/test_netlist_sim.py \
+		tests/rtl/test_cells.py
 	@LEPTON_EXAMPLES=200 $(RUN)/python -m pytest tests/open
 
 # Two designs, since loading one after the other is part of it. On a real board: BOARD=ssh:HOST, and

@@ -60,7 +60,7 @@ def simulate(
             seed=1,
             extra_env={
                 "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-                "LEPTON_BATCHES": os.environ.get("LEPTON_EXAMPLES", "20"),
+                "LEPTON_BATCHES": os.environ.get("LEPTON_EXAMPLES", "10"),
                 **variables,
             },
             log_file=folder / "run.log",

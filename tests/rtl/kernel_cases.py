@@ -2,7 +2,7 @@
 
 Several kernels that have nothing to do with each other stand side by side in a design, because
 building a simulator takes much longer than running it. ``LEPTON_EXAMPLES`` sets the number of
-kernels of each test (20 if unset).
+kernels of each test (10 if unset).
 """
 
 import os
@@ -42,7 +42,7 @@ MODES = ["internal_embedded", "internal_embedded", "internal_decoupled"]
 def examples_in_packs(pack: int) -> Any:
     """Same examples every time; no shrinking, which would build hundreds of simulators."""
     return settings(
-        max_examples=max(1, int(os.environ.get("LEPTON_EXAMPLES", "20")) // pack),
+        max_examples=max(1, int(os.environ.get("LEPTON_EXAMPLES", "10")) // pack),
         derandomize=True,
         database=None,
         deadline=None,

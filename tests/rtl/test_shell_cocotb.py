@@ -1,6 +1,6 @@
 """The shell against the AXI models of cocotbext-axi, in a simulation of cocotb's own.
 
-``LEPTON_EXAMPLES`` sets the number of batches (20 if unset).
+``LEPTON_EXAMPLES`` sets the number of batches (10 if unset).
 """
 
 from pathlib import Path
