@@ -184,7 +184,7 @@ MEMORIES = [
 
 @pytest.mark.parametrize("family", ["xc7", "ecp5"])
 def test_memories(tmp_path: Path, family: str) -> None:
-    """One netlist of many memories beside their source; all of them where LEPTON_EXAMPLES is set."""
+    """One netlist of many memories beside their source; all of them with LEPTON_EXAMPLES."""
     memories = MEMORIES if "LEPTON_EXAMPLES" in os.environ else MEMORIES[::3]
     netlist = _memories(tmp_path, family, memories)
     kinds = netlist.count()
