@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from lepton_hw.errors import InputError, StageError
-from lepton_hw.netlist import Cell, Netlist, Port, read_modules, read_netlist, verilog
+from lepton_hw.netlist import (
+    Cell,
+    Netlist,
+    Port,
+    black_box,
+    joined,
+    read_modules,
+    read_netlist,
+    verilog,
+)
 from lepton_hw.netlist_checks import check_netlist, check_rtl, read_words
 from lepton_hw.sim.netlist import define
 
@@ -153,3 +162,20 @@ def test_a_word_that_is_none(tmp_path: Path) -> None:
     path.write_text("12\nzz\n")
     with pytest.raises(StageError, match=r"weights\.dat has a word that is not hexadecimal"):
         check_rtl(_memory(5, [0x12]), {"weights.dat": path})
+
+
+def test_a_module_takes_the_place_of_its_black_box() -> None:
+    inner = Netlist("acc", (Port("a b", "input", (2, 3)), Port("q", "output", (4,))), ())
+    assert black_box(inner) == (
+        "(* blackbox *) module acc (input [1:0] \\a b , output [0:0] q); endmodule\n"
+    )
+    whole = {"creator": "y", "modules": {
+        "top": {"attributes": {"top": "1"}, "cells": {"c": {"type": "acc"}}},
+        "acc": {"attributes": {"blackbox": "1"}, "cells": {}},
+    }}  # fmt: skip
+    part = {"modules": {"acc": {"attributes": {"top": "1", "src": "x"}, "cells": {"f": {}}}}}
+    made = joined(whole, part, "acc")
+    assert made["modules"]["top"] == whole["modules"]["top"]
+    assert made["modules"]["acc"] == {"attributes": {"src": "x"}, "cells": {"f": {}}}
+    assert made["creator"] == "y"
+    assert part["modules"]["acc"]["attributes"]["top"] == "1"  # the values given stay
