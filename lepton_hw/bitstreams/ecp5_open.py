@@ -54,7 +54,7 @@ def build(request: Request) -> Figures:
         raise StageError(
             f"place and route reaches {routed.mhz:.1f} MHz with the best of {len(results)} seeds",
             f"{board.clock:g} MHz, of which the UART's baud rate is a part",
-            "lower compile.bits_per_stage, try more --seeds, or lower the clock in the board's file",
+            "lower compile.bits_per_stage, try more --seeds, or lower the board's clock",
         )
     with watch.step("bitstream"):
         ecppack.pack(routed.config, request.bit)
