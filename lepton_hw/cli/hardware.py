@@ -27,6 +27,7 @@ from lepton_hw.flow import load_flow
 from lepton_hw.pipeline import Options, build_hardware
 from lepton_hw.stages.bitstream import FILE, TOOLCHAINS, Bitstream, found_toolchain
 from lepton_hw.stages.deploy import Deployed
+from lepton_hw.stages.report import FILE as REPORT
 from lepton_hw.tools import openfpgaloader, ssh, ssh_copy, ssh_host
 from lepton_hw.tools import place as places
 
@@ -63,6 +64,8 @@ def bitstream_command(
     figures(f"{flow} on {built.part} by {toolchain}", bitstream_rows(built, board_named(board)))
     print(f"bitstream: {built.path(FILE)}")
     print(f"for the board: {deployed.deployment}")
+    if "report" in done:  # with what was placed
+        print(f"report: {done['report'].path(REPORT)}")
 
 
 @app.command("deploy")
