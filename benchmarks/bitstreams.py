@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.networks import flow_of, untrained
+from benchmarks.networks import tfc_w1a1
 from benchmarks.table import write
 from lepton_hw.board import load_board
-from lepton_hw.flow import Flow, Model, load_flow
+from lepton_hw.flow import Flow, load_flow
 from lepton_hw.pipeline import Options, build, build_hardware
 from lepton_hw.progress import SILENT
 from lepton_hw.stages.bitstream import FILE, Bitstream
@@ -44,9 +44,7 @@ def row(flow: Flow, board_name: str, build_dir: Path) -> dict[str, Any]:
 def main() -> None:
     """Prints and writes the table of docs/open-tools.md."""
     with tempfile.TemporaryDirectory() as scratch:
-        model = Model(name="tfc", weight_bits=1, act_bits=1)
-        file = untrained(model, (28, 28, 1), 10, Path(scratch) / "tfc_w1a1.onnx")
-        flows = (load_flow("digits_cnn"), flow_of(file, "TFC-w1a1", 20_000, IMAGES))
+        flows = (load_flow("digits_cnn"), tfc_w1a1(Path(scratch), IMAGES))
         boards = sys.argv[1:] or BOARDS
         found = [row(flow, board, Path(scratch) / "build") for board in boards for flow in flows]
     write("bitstreams", found)

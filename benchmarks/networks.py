@@ -39,6 +39,13 @@ def untrained(model: Model, shape: tuple[int, int, int], classes: int, file: Pat
     return file
 
 
+def tfc_w1a1(folder: Path, vectors: int) -> Flow:
+    """BNN-PYNQ's TFC of one bit, 20,000 frames a second asked; its file goes into `folder`."""
+    model = Model(name="tfc", weight_bits=1, act_bits=1)
+    file = untrained(model, (28, 28, 1), 10, folder / "tfc_w1a1.onnx")
+    return flow_of(file, "TFC-w1a1", 20_000, vectors)
+
+
 def flow_of(file: Path, title: str, target_fps: int, vectors: int) -> Flow:
     """A bring-your-own flow around such a file."""
     from lepton_hw.flow import Check

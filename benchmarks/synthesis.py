@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.networks import flow_of, untrained
+from benchmarks.networks import tfc_w1a1
 from benchmarks.table import write
 from lepton_hw.board import load_board
 from lepton_hw.design import Design, read_design
-from lepton_hw.flow import Flow, Model, load_flow
+from lepton_hw.flow import Flow, load_flow
 from lepton_hw.pipeline import Options, build, build_folder
 from lepton_hw.rtl.shell import wrapper
 from lepton_hw.sim.netlist import netlist_simulation
@@ -88,9 +88,7 @@ def main() -> None:
     """Prints and writes the table of docs/synthesis.md."""
     found = rows(load_flow("digits_cnn"), Options(to="certify"))
     with tempfile.TemporaryDirectory() as scratch:
-        model = Model(name="tfc", weight_bits=1, act_bits=1)
-        file = untrained(model, (28, 28, 1), 10, Path(scratch) / "tfc_w1a1.onnx")
-        flow = flow_of(file, "TFC-w1a1", 20_000, IMAGES)
+        flow = tfc_w1a1(Path(scratch), IMAGES)
         found += rows(flow, Options(build_dir=Path(scratch) / "build", to="certify"))
     write("synthesis", found)
 

@@ -99,7 +99,9 @@ def build_hardware(
             done[artifact.stage] = artifact
         built = done.get("bitstream")
         if isinstance(built, bitstream.Bitstream) and built.achieved:  # not the virtual board's
-            done["report"] = steps.report_of(flow, board, toolchain, done)
+            names = ("export", "compile", "stitch", "simulate", "certify")
+            made: list[Any] = [done.get("train"), *(done[name] for name in names), built]
+            done["report"] = steps.report_of(flow, board, *made)
     return done
 
 
@@ -183,17 +185,8 @@ class _Steps:
             (self.folder / report.FILE).unlink(missing_ok=True)
         certify.require_exact(certified.certificate, place_of)
         yield certified
-        everything = (trained, exported, compiled, stitched, simulated, certified)
-        reported = do(
-            report.Reported,
-            {"flow": flow.model_dump(mode="json"), "board": board.model_dump(mode="json")},
-            tuple(artifact for artifact in everything if artifact is not None),
-            lambda w: report.run(flow, board, *everything, w, say),
-        )
-        artifacts.write_atomically(
-            self.folder / report.FILE, reported.path(report.FILE).read_text()
-        )
-        yield reported
+        done = (trained, exported, compiled, stitched, simulated, certified)
+        yield self.report_of(flow, board, *done)
 
     def hardware(
         self,
@@ -246,32 +239,30 @@ class _Steps:
             folder=f"deploy_{toolchain}",
         )
 
-    def report_of(
-        self, flow: Flow, board: Board, toolchain: str, done: dict[str, Any]
+    def report_of(  # noqa: PLR0913 – everything that the report is made of, in its order
+        self,
+        flow: Flow,
+        board: Board,
+        trained: train.Trained | None,
+        exported: export.Exported,
+        compiled: compile_.Compiled,
+        stitched: stitch.Stitched,
+        simulated: simulate.Simulated,
+        certified: certify.Certified,
+        built: bitstream.Bitstream | None = None,
     ) -> report.Reported:
-        """The report once more, with the bitstream and at its clock."""
-        trained, built = done.get("train"), done["bitstream"]
-        made = [done[name] for name in ("export", "compile", "stitch", "simulate", "certify")]
-        exported, compiled, stitched, simulated, certified = made
+        """The report; with a bitstream it is made once more, at its clock."""
+        made = (trained, exported, compiled, stitched, simulated, certified, built)
         reported = self.do(
             report.Reported,
             {"flow": flow.model_dump(mode="json"), "board": board.model_dump(mode="json")},
-            (*([] if trained is None else [trained]), *made, built),
+            tuple(artifact for artifact in made if artifact is not None),
             lambda w: report.run(
-                flow,
-                board,
-                trained,
-                exported,
-                compiled,
-                stitched,
-                simulated,
-                certified,
-                w,
-                self.progress,
-                built,
+                flow, board, trained, exported, compiled, stitched, simulated, certified, w,
+                self.progress, built,
             ),
-            folder=f"report_{toolchain}",
-        )
+            folder="" if built is None else f"report_{built.toolchain}",
+        )  # fmt: skip
         artifacts.write_atomically(
             self.folder / report.FILE, reported.path(report.FILE).read_text()
         )

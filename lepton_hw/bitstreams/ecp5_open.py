@@ -108,7 +108,7 @@ def _seeds(request: Request, netlist: Path) -> Seeds[nextpnr_ecp5.Routed]:
     return Seeds(
         lambda seed: nextpnr_ecp5.run(netlist, board, seed, folders[seed]),
         request.seeds,
-        enough=lambda routed: not routed.hold and routed.mhz >= board.clock,
+        enough=lambda routed: routed.reaches(board.clock),
     )
 
 

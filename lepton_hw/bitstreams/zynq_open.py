@@ -120,7 +120,7 @@ def _seeds(
             work / "placed.json", work / "design.xdc", board.part, board.clock, seed, work
         ),
         request.seeds,
-        enough=lambda routed: not routed.hold and routed.mhz >= board.clock,
+        enough=lambda routed: routed.reaches(board.clock),
     )
 
 

@@ -52,6 +52,7 @@ def find() -> Path:
     return found
 
 
+@functools.cache
 def version() -> str:
     """As the program reports it; raises `MissingTool` where it does not run."""
     done = subprocess.run([str(find()), "--version"], capture_output=True, text=True, check=False)

@@ -42,6 +42,10 @@ class Run:
         """The slowest clock in MHz; 0 for a design without one."""
         return min((clock.achieved for clock in self.clocks), default=0.0)
 
+    def reaches(self, mhz: float) -> bool:
+        """Whether this clock is met, and no path is too fast."""
+        return not self.hold and self.mhz >= mhz
+
     @property
     def violations(self) -> str:
         """The hold violations in words, after 'at least'."""

@@ -9,6 +9,10 @@ from lepton_hw.errors import InputError, LeptonError, StageError
 
 #: The exit code of ssh's own failures.
 SSH_FAILED = 255
+_LOST = (
+    "the connection to {host} was lost", "a board that stays on and connected",
+    "check power and cable, then run it again",
+)  # fmt: skip
 #: What ssh says, searched in this order → found, expected, remedy. `{host}` is as the user wrote
 #: it, `{by_hand}` the command that logs in, `{1}` the pattern's first group.
 _OF_SSH = (
@@ -77,8 +81,7 @@ _OF_SSH = (
     (
         r"Timeout, server .* not responding|client_loop|closed by remote host|Broken pipe|"
         r"Connection reset|Connection to .* (?:closed|timed out)",
-        "the connection to {host} was lost", "a board that stays on and connected",
-        "check power and cable, then run it again",
+        *_LOST,
     ),
 )  # fmt: skip
 #: What the board's shell and sudo say, for other exit codes.
@@ -135,11 +138,7 @@ def problem(host: str, by_hand: str, code: int, stderr: str) -> LeptonError | No
 def _unknown(host: str, by_hand: str, code: int, stderr: str) -> LeptonError:
     said = last_line(stderr) or (f"signal {-code}" if code < 0 else "")
     if not said:  # what ssh says of an end by the other side depends on the moment of it
-        return StageError(
-            f"the connection to {host} was lost",
-            "a board that stays on and connected",
-            "check power and cable, then run it again",
-        )
+        return StageError(*(_filled(text, {"{host}": host}) for text in _LOST))
     return StageError(
         f"ssh to {host} failed ({said})",
         "a connection",
