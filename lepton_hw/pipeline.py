@@ -20,6 +20,7 @@ from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
 from lepton_hw.stages import (
     adopt,
+    bench,
     bitstream,
     certify,
     deploy,
@@ -108,6 +109,24 @@ def build_hardware(
 def build_folder(flow: Flow, board: Board, options: Options) -> Path:
     """Where the artifacts of a flow on a board are."""
     return options.build_dir / flow.name / board.name
+
+
+def known_bitstream(folder: Path, stitched: stitch.Stitched) -> bitstream.Bitstream | None:
+    """The placed and routed one of this design in a build folder, if there is one."""
+    wanted = bitstream.digest_of(stitched)
+    for toolchain in reversed(bitstream.TOOLCHAINS):
+        found = artifacts.load(bitstream.Bitstream, folder / f"bitstream_{toolchain}")
+        if found is not None and found.achieved and found.design_digest == wanted:
+            return found
+    return None
+
+
+def known_comparison(folder: Path, stitched: stitch.Stitched) -> bench.Measured | None:
+    """The last one of this design in a build folder, if there is one."""
+    found = artifacts.load(bench.Measured, folder / bench.Measured.stage)
+    if found is None or found.comparison.design_digest != bitstream.digest_of(stitched):
+        return None
+    return found
 
 
 class _Steps:
@@ -251,15 +270,17 @@ class _Steps:
         certified: certify.Certified,
         built: bitstream.Bitstream | None = None,
     ) -> report.Reported:
-        """The report; with a bitstream it is made once more, at its clock."""
-        made = (trained, exported, compiled, stitched, simulated, certified, built)
+        """The report; with what is known of a bitstream, at its clock, and of a comparison."""
+        built = built or known_bitstream(self.folder, stitched)
+        measured = known_comparison(self.folder, stitched)
+        made = (trained, exported, compiled, stitched, simulated, certified, built, measured)
         reported = self.do(
             report.Reported,
             {"flow": flow.model_dump(mode="json"), "board": board.model_dump(mode="json")},
             tuple(artifact for artifact in made if artifact is not None),
             lambda w: report.run(
                 flow, board, trained, exported, compiled, stitched, simulated, certified, w,
-                self.progress, built,
+                self.progress, built, measured,
             ),
             folder="" if built is None else f"report_{built.toolchain}",
         )  # fmt: skip

@@ -12,6 +12,10 @@ from rich.table import Table
 from lepton_hw.progress import Progress, Task
 
 
+#: Columns of a table that no terminal shows.
+PIPE_WIDTH = 120
+
+
 class Screen(Progress):
     """Shows bars and lines on stderr, so that stdout stays clean for results."""
 
@@ -86,7 +90,10 @@ def listing(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -
         shown.add_column(column, no_wrap=index < len(columns) - 1)
     for row in rows:
         shown.add_row(*row)
-    Console(highlight=False).print(shown)
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a file or a pipe has no width
+        console = Console(highlight=False, width=PIPE_WIDTH)
+    console.print(shown)
 
 
 def _table(title: str, show_header: bool) -> Table:

@@ -13,6 +13,7 @@ import numpy as np
 from lepton_hw.contract import InputContract
 from lepton_hw.errors import InputError, MissingTool
 from lepton_hw.executors.base import Codes, Executor, to_codes
+from lepton_hw.executors.phases import Phases, finished, same
 
 BATCH = 128
 TYPES = ("float32", "bfloat16", "float16")
@@ -49,22 +50,38 @@ class FloatTorchExecutor(Executor):
         self.residual, self.images_per_second = 0.0, 0.0
 
     def _infer(self, codes: Codes) -> Codes:
+        found = [np.zeros((0, *self.contract.output.shape), np.int64)]
+        phases = self.phases(self.batch)
+        begin = time.perf_counter()
+        for start in range(0, len(codes), self.batch):
+            found.append(phases.run(codes[start : start + self.batch]))
+        self.images_per_second = len(codes) / max(time.perf_counter() - begin, 1e-9)
+        return np.concatenate(found)
+
+    def phases(self, batch: int) -> Phases:
+        """The same for any batch."""
         import torch
 
         from lepton_hw.models.network import door
 
-        found = [np.zeros((0, *self.contract.output.shape), np.int64)]
-        begin = time.perf_counter()
-        with torch.inference_mode():
-            for start in range(0, len(codes), self.batch):
-                frames = door(codes[start : start + self.batch], self.flat)
-                outputs = self.network(frames.to(device=self.device, dtype=self.dtype))
-                real = outputs.float().cpu().numpy()
-                whole, residual = to_codes(real, self.contract.output)
-                self.residual = max(self.residual, residual)
-                found.append(whole)
-        self.images_per_second = len(codes) / max(time.perf_counter() - begin, 1e-9)
-        return np.concatenate(found)
+        wait = finished(self.device)
+
+        def compute(frames: Any) -> Any:
+            with torch.inference_mode():
+                return wait(self.network(frames))
+
+        return Phases(
+            before=lambda codes: door(codes, self.flat).to(self.dtype),
+            send=same if self.device == "cpu" else lambda frames: wait(frames.to(self.device)),
+            compute=compute,
+            receive=same if self.device == "cpu" else lambda outputs: outputs.cpu(),
+            after=self._codes,
+        )
+
+    def _codes(self, outputs: Any) -> Codes:
+        whole, residual = to_codes(outputs.float().numpy(), self.contract.output)
+        self.residual = max(self.residual, residual)
+        return whole
 
 
 def stripped(network: Any) -> Any:

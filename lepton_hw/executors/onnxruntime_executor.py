@@ -1,5 +1,6 @@
 """ONNX Runtime on a CPU or GPU: what a user without an FPGA would run the same network on."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ from numpy.typing import NDArray
 
 from lepton_hw.contract import InputContract
 from lepton_hw.errors import MissingTool, StageError
+from lepton_hw.executors.base import to_codes
+from lepton_hw.executors.phases import Phases, same
 from lepton_hw.executors.plain_onnx import plain
-from lepton_hw.executors.qonnx_executor import QonnxExecutor, Runner
+from lepton_hw.executors.qonnx_executor import QonnxExecutor, Runner, in_graph_order
 
 #: Device → ONNX Runtime's execution provider.
 PROVIDERS = {
@@ -49,6 +52,24 @@ class OnnxRuntimeExecutor(QonnxExecutor):
         name, session = self.model.graph.output[0].name, self._session(batch)
         return None if session is None else lambda frames: {name: _outputs(session, frames)}
 
+    def phases(self, batch: int) -> Phases:
+        """Raises `StageError` where the graph cannot take a batch of that size."""
+        session, door = self._session(batch), self.contract.input
+        if session is None:
+            raise StageError(
+                f"{self.path.name} cannot take {batch} frames at once",
+                "shapes that follow the batch",
+                "measure batch 1 only",
+            )
+        entry, shape = session.get_inputs()[0], tuple(session.get_inputs()[0].shape[1:])
+        return Phases(
+            before=lambda codes: in_graph_order(codes.astype(np.float32), door.layout, shape),
+            send=same if self.device == "cpu" else _on_card,
+            compute=_bound(session, entry.name, self.device),
+            receive=same if self.device == "cpu" else lambda value: value.numpy(),
+            after=lambda outputs: to_codes(outputs, self.contract.output)[0],
+        )
+
     def _session(self, batch: int) -> Any:
         """None where the graph's shapes do not follow the batch."""
         if batch not in self._sessions:
@@ -78,6 +99,28 @@ class OnnxRuntimeExecutor(QonnxExecutor):
 def _outputs(session: Any, frames: NDArray[np.float32]) -> NDArray[np.float32]:
     result: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: frames})[0]
     return result
+
+
+def _on_card(frames: NDArray[np.float32]) -> Any:
+    import onnxruntime
+
+    return onnxruntime.OrtValue.ortvalue_from_numpy(frames, "cuda", 0)
+
+
+def _bound(session: Any, name: str, device: str) -> Callable[[Any], Any]:
+    """Computes without a copy: on a card the input is there already and the output stays."""
+    if device == "cpu":
+        return lambda frames: _outputs(session, frames)
+
+    def compute(value: Any) -> Any:
+        binding = session.io_binding()
+        binding.bind_ortvalue_input(name, value)
+        binding.bind_output(session.get_outputs()[0].name, "cuda", 0)
+        session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        return binding.get_outputs()[0]
+
+    return compute
 
 
 def _require(device: str) -> None:

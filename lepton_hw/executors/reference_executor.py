@@ -8,6 +8,7 @@ import numpy as np
 from lepton_hw.contract import InputContract
 from lepton_hw.errors import StageError
 from lepton_hw.executors.base import Codes, Executor, check_codes, to_codes
+from lepton_hw.executors.phases import Phases, finished, same
 from lepton_hw.executors.qonnx_executor import in_graph_order
 from lepton_hw.executors.torch_executor import MAX_RESIDUAL
 
@@ -41,6 +42,24 @@ class ReferenceExecutor(Executor):
         begin = time.perf_counter()
         found = self.reference.infer(self._frames(codes))
         self.images_per_second = len(codes) / (time.perf_counter() - begin)
+        return self._whole(found)
+
+    def phases(self, batch: int) -> Phases:
+        """The same for any batch. On a CPU frames are converted a few at a time, within compute."""
+        reference = self.reference
+        if reference.device == "cpu":
+            return Phases(self._frames, same, reference.infer, same, self._whole)
+        wait = finished(reference.device)
+        return Phases(
+            before=self._frames,
+            send=lambda frames: wait(reference.send(frames)),
+            compute=lambda chunks: wait(reference.compute(chunks)),
+            receive=reference.receive,
+            after=self._whole,
+        )
+
+    def _whole(self, found: Codes) -> Codes:
+        """The graph's outputs as codes of the contract."""
         graph = self.reference.graph
         if not graph.scale:  # FINN's graph gives the codes of its contract
             return found

@@ -46,6 +46,10 @@ class Fabric:
         first = self.latency_cycles + max(0, _words(self.in_bytes) - self.in_beats)
         return shell + last_burst + first + (batch - 1) * self._interval
 
+    def inside(self, batch: int) -> int:
+        """Those of them in which the accelerator works, without shell and memory."""
+        return self.latency_cycles + (batch - 1) * self.interval_cycles
+
     def seconds(self, batch: int) -> float:
         """The same as time; what the host does before and after is not in it."""
         return self.cycles(batch) / (self.clock * 1e6)

@@ -3,12 +3,15 @@
 The clock is the wall's: what a user waits. Nothing is left out but the calls that warm up.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Half the width of the interval of confidence, as a share of the median, that ends the repeats.
 PRECISION = 0.01
@@ -17,6 +20,8 @@ NOISY = 0.2
 WARM_UP, LEAST, MOST = 3, 20, 100_000
 #: 97.5 % quantile of the normal distribution, for an interval of 95 %.
 _Z = 1.959964
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,35 +51,61 @@ class Latency:
         return self.high - self.low <= 2 * PRECISION * self.p50
 
 
+def warm_up(
+    *phases: Callable[[Any], Any],
+    start: Any = None,
+    seconds: float = 2.0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """A few calls as for `repeat`, one where that takes `seconds`; what the last one took."""
+    begin = clock()
+    for _ in range(WARM_UP):
+        took = sum(_once(phases, start, clock))
+        if clock() - begin > seconds:
+            break
+    return took
+
+
 def repeat(
-    call: Callable[[], object],
-    *,
+    *phases: Callable[[Any], Any],
+    start: Any = None,
     seconds: float = 2.0,
     least: int = LEAST,
     clock: Callable[[], float] = time.perf_counter,
-) -> list[float]:
-    """Seconds of each call, until the median is precise, or for `seconds`; `least` in any case."""
-    for _ in range(WARM_UP):
-        call()
-    times: list[float] = []
+) -> Floats:
+    """Seconds (calls, phases) of calls of phases, each of which takes what the one before gave.
+
+    Until the median of the whole is precise, or for `seconds`; `least` calls in any case. The first
+    phase takes `start`. It does not warm up by itself.
+    """
+    times: list[list[float]] = []
     check = least
-    start = clock()
+    begin = clock()
     while True:
-        begin = clock()
-        call()
-        end = clock()
-        times.append(end - begin)
+        times.append(_once(phases, start, clock))
         if len(times) < least:
             continue
-        if end - start >= seconds or len(times) >= MOST:
-            return times
+        passed = clock() - begin
+        if passed >= seconds or len(times) >= MOST:
+            break
         if len(times) >= check:  # sorting at every call would be part of what is waited for
-            if end - start >= seconds / 4 and summary(times).precise:
-                return times
+            if passed >= seconds / 4 and summary(np.sum(times, 1)).precise:
+                break
             check = math.ceil(1.5 * check)
+    return np.asarray(times, np.float64)
 
 
-def summary(times: Sequence[float]) -> Latency:
+def _once(
+    phases: Sequence[Callable[[Any], Any]], value: Any, clock: Callable[[], float]
+) -> list[float]:
+    marks = [clock()]
+    for phase in phases:
+        value = phase(value)
+        marks.append(clock())
+    return [after - before for before, after in itertools.pairwise(marks)]
+
+
+def summary(times: Sequence[float] | Floats) -> Latency:
     """Of at least one time. The interval is that of order statistics, whatever the distribution.
 
     Ranks are n/2 ± 1.96 √n/2 (the normal approximation of the binomial; Conover, Practical

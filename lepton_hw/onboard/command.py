@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import output
+from . import bench, output
 from .accelerator import Accelerator
 from .errors import DesignError, DriverError, HardwareError
 from .manifest import check_files, read_manifest
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
     parser.add_argument("image", nargs="*", help="image files to classify; - reads one from stdin")
     parser.add_argument("--selftest", action="store_true", help="golden vectors, bit by bit")
     parser.add_argument("--infer", action="store_true", help="codes, .npy from stdin to stdout")
+    parser.add_argument("--bench", metavar="JSON", help="times and power; codes, .npy, from stdin")
     parser.add_argument("--json", action="store_true", help="results of images as JSON, one a line")
     parser.add_argument("--bitfile", default=str(folder / "design.bit"))
     parser.add_argument("--serial", metavar="DEVICE", help="where a board with a UART is")
@@ -45,10 +47,13 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
     chosen = parser.parse_args(arguments)
     if chosen.serve and (chosen.selftest or chosen.image or chosen.record or chosen.replay):
         parser.error("--serve goes with --bitfile only")
-    if not (chosen.selftest or chosen.image or chosen.serve or chosen.infer):
-        parser.error("pass an image, --selftest, --infer or --serve")
-    if chosen.infer and (chosen.selftest or chosen.image or chosen.serve):
-        parser.error("--infer goes alone: standard output is its file")
+    alone = chosen.infer or chosen.bench
+    if not (chosen.selftest or chosen.image or chosen.serve or alone):
+        parser.error("pass an image, --selftest, --infer, --bench or --serve")
+    if alone and (
+        chosen.selftest or chosen.image or chosen.serve or (chosen.infer and chosen.bench)
+    ):
+        parser.error("--infer and --bench go alone: standard output is their file")
     if chosen.record and chosen.replay:
         parser.error("pass --record or --replay")
     if chosen.serial:
@@ -64,8 +69,9 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
 
 
 def _run(chosen: argparse.Namespace, transport: Any) -> None:
+    asked = bench.settings(chosen.bench) if chosen.bench else {}
     with contextlib.ExitStack() as closing:
-        writer: Any = private_stdout() if chosen.infer else None
+        writer: Any = private_stdout() if chosen.infer or chosen.bench else None
         if chosen.replay:
             transport = ReplayTransport(chosen.replay)
         if chosen.record:
@@ -84,6 +90,10 @@ def _run(chosen: argparse.Namespace, transport: Any) -> None:
         if chosen.infer:
             with io.BufferedWriter(writer) as stdout:
                 stdout.write(output.infer(accelerator))
+        if chosen.bench:
+            found = bench.bench(accelerator, output.codes(), asked)
+            with io.BufferedWriter(writer) as stdout:
+                stdout.write(json.dumps(found).encode())
 
 
 def board_of(bitfile: Path) -> Any:

@@ -41,17 +41,21 @@ def classify(accelerator: Accelerator, image: str, as_json: bool) -> str:
 
 def infer(accelerator: Accelerator) -> bytes:
     """Codes as a ``.npy`` file on standard input → output codes as a ``.npy`` file."""
+    answer = io.BytesIO()
+    np.save(answer, accelerator.infer(codes()), allow_pickle=False)
+    return answer.getvalue()
+
+
+def codes() -> Any:
+    """Codes as a ``.npy`` file on standard input."""
     try:
-        codes = np.load(io.BytesIO(read_stdin()), allow_pickle=False)
+        return np.load(io.BytesIO(read_stdin()), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise InputError(
             f"standard input is no .npy file ({error})",
             "codes as numpy.save writes them",
             "send it",
         ) from None
-    answer = io.BytesIO()
-    np.save(answer, accelerator.infer(codes), allow_pickle=False)
-    return answer.getvalue()
 
 
 def read_stdin() -> bytes:

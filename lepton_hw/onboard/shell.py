@@ -90,15 +90,13 @@ class Shell:
         return f"{version >> 16}.{version & 0xFFFF}", digest
 
     def start(self, source: int, target: int, frames: int) -> None:
-        """Starts both engines; the buffers must be flushed."""
+        """Starts both engines, one right behind the other; the buffers must be flushed."""
         write = self.write
-        write(ODMA + ADDRESS_LOW, target & 0xFFFFFFFF)
-        write(ODMA + ADDRESS_HIGH, target >> 32)
-        write(ODMA + FRAMES, frames)
+        for engine, address in ((ODMA, target), (IDMA, source)):
+            write(engine + ADDRESS_LOW, address & 0xFFFFFFFF)
+            write(engine + ADDRESS_HIGH, address >> 32)
+            write(engine + FRAMES, frames)
         write(ODMA + CTRL, START)
-        write(IDMA + ADDRESS_LOW, source & 0xFFFFFFFF)
-        write(IDMA + ADDRESS_HIGH, source >> 32)
-        write(IDMA + FRAMES, frames)
         write(IDMA + CTRL, START)
 
     def done(self) -> bool:

@@ -52,6 +52,24 @@ class Reference:
         feeds, (output,) = self._single(codes), self.graph.outputs
         return self.run(feeds, (output,))[output]
 
+    def send(self, codes: NDArray[Any]) -> list[torch.Tensor]:
+        """Frames on the device, in chunks; what `compute` takes. All of them at once."""
+        (frames,) = self._single(codes).values()
+        checked = self._checked(frames, self.graph.tensors[self.graph.inputs[0]])
+        parts = range(0, len(checked), self.batch)
+        return [torch.from_numpy(checked[at : at + self.batch]).to(self.device) for at in parts]
+
+    def compute(self, chunks: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The output of each chunk, on the device."""
+        (output,) = self.graph.outputs
+        return [self.network.infer((chunk,), (output,))[output] for chunk in chunks]
+
+    def receive(self, chunks: list[torch.Tensor]) -> Ints:
+        """What `infer` gives."""
+        shape = self.graph.tensors[self.graph.outputs[0]].shape
+        found = [chunk.cpu().numpy().astype(np.int64) for chunk in chunks]
+        return np.concatenate(found).reshape(-1, *shape)
+
     def taps(self, codes: NDArray[Any], names: tuple[str, ...] | None = None) -> dict[str, Ints]:
         """Tensors by name, (N, *shape) each; all of the file's if none are named.
 

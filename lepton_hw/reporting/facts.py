@@ -15,6 +15,7 @@ from lepton_hw.compiler.graph import Graph
 from lepton_hw.contract import InputContract
 from lepton_hw.errors import StageError
 from lepton_hw.flow import Flow
+from lepton_hw.measure.comparison import Comparison
 from lepton_hw.sim.result import FifoStats, NodeStats, StreamStats
 from lepton_hw.training.metrics import Metrics
 
@@ -121,6 +122,7 @@ class Facts:
     the longest path, `cycles_rtl` and `latency_rtl` the measured ones, `best_rtl` what deeper FIFOs
     would reach; `fifo_bits_finn` is what FINN's own sizing would take, None where not measured.
     With a bitstream, `built`, its clock is the one of all figures, and its resources count.
+    `comparison` is the last one of this design with CPUs and GPUs.
     """
 
     flow: Flow
@@ -145,6 +147,7 @@ class Facts:
     version: str
     fifo_bits_finn: int | None = None
     built: Built | None = None
+    comparison: Comparison | None = None
 
     @property
     def clock(self) -> float:

@@ -23,6 +23,7 @@ from lepton_hw.reporting.facts import (
     read_counters,
     work_cycles,
 )
+from lepton_hw.stages.bench import Measured
 from lepton_hw.stages.bitstream import Bitstream
 from lepton_hw.stages.certify import Certified
 from lepton_hw.stages.compile import Compiled, Layer
@@ -54,10 +55,11 @@ def run(  # noqa: PLR0913 – everything that the pipeline made, in its order
     workdir: Path,
     progress: Progress = SILENT,
     built: Bitstream | None = None,
+    measured: Measured | None = None,
 ) -> Reported:
     """Writes ``report.html``; `trained` is None where the model came from elsewhere.
 
-    With a bitstream, `built`, the figures are at its clock.
+    With a bitstream, `built`, the figures are at its clock; `measured` adds the comparison.
 
     Raises `StageError` where the simulation's counters do not belong to the compiled graph.
     """
@@ -67,6 +69,8 @@ def run(  # noqa: PLR0913 – everything that the pipeline made, in its order
         facts = gather(flow, board, trained, compiled, stitched, simulated, certified)
         if built is not None:
             facts = replace(facts, built=_built(built, board))
+        if measured is not None:
+            facts = replace(facts, comparison=measured.comparison)
         page = render(facts)
         write_atomically(workdir / FILE, page)
         task.advance()

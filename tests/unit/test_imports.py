@@ -24,6 +24,7 @@ RANKS = {
     "reporting": 4.1,
     "stages": 5,
     "pipeline": 6,
+    "bench": 6.1,
     "cli": 7, "__main__": 7.1,
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def call(self) -> None:
+    def call(self, _) -> None:
         self.calls += 1
         self.now += next(self.times)
 
@@ -26,24 +26,33 @@ class Clock:
 def test_a_steady_call_ends_early() -> None:
     clock = Clock([0.01])
     times = latency.repeat(clock.call, seconds=4.0, clock=clock)
-    assert 1.0 <= sum(times) < 2.0
-    found = latency.summary(times)
+    assert times.shape[1:] == (1,)
+    assert 1.0 <= times.sum() < 2.0
+    found = latency.summary(times.sum(1))
     assert (found.p50, found.worst) == pytest.approx((0.01, 0.01))
     assert found.precise
     assert not found.noisy
-    assert clock.calls == len(times) + latency.WARM_UP
+    assert clock.calls == len(times)
 
 
 def test_an_unsteady_call_takes_all_its_time() -> None:
     clock = Clock([0.01, 0.03])
     times = latency.repeat(clock.call, seconds=4.0, clock=clock)
-    assert sum(times) == pytest.approx(4.0, abs=0.05)
-    assert latency.summary(times).noisy
+    assert times.sum() == pytest.approx(4.0, abs=0.05)
+    assert latency.summary(times.sum(1)).noisy
 
 
 def test_a_slow_call_is_made_often_enough() -> None:
     clock = Clock([3.0])
     assert len(latency.repeat(clock.call, seconds=1.0, least=5, clock=clock)) == 5
+
+
+def test_warming_up_ends_where_it_takes_too_long() -> None:
+    quick, slow = Clock([0.01]), Clock([3.0])
+    assert latency.warm_up(quick.call, clock=quick) == pytest.approx(0.01)
+    assert quick.calls == latency.WARM_UP
+    assert latency.warm_up(slow.call, seconds=2.0, clock=slow) == pytest.approx(3.0)
+    assert slow.calls == 1
 
 
 def test_percentiles() -> None:
@@ -72,3 +81,18 @@ def test_the_fabrics_time() -> None:
     assert fabric.images_per_second == pytest.approx(97656.25)
     wide = Fabric(2577, 1024, 64, 64 * 160, 20, 100.0, "board")
     assert wide.images_per_second == pytest.approx(100e6 / 1280)  # 20 words a beat
+
+
+def test_phases_take_what_the_one_before_gave_and_are_timed_apart() -> None:
+    clock = Clock([0.01, 0.03, 0.06])
+    seen = []
+
+    def phase(value: int) -> int:
+        seen.append(value)
+        clock.call(value)
+        return value + 1
+
+    times = latency.repeat(phase, phase, phase, start=5, seconds=1.0, clock=clock)
+    assert times[0] == pytest.approx([0.01, 0.03, 0.06])
+    assert seen[:3] == [5, 6, 7]
+    assert latency.summary(times.sum(1)).p50 == pytest.approx(0.1)

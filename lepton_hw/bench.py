@@ -1,0 +1,136 @@
+"""A whole comparison: builds what each target needs, measures, keeps it, makes the report again.
+
+Like the pipeline it is one straight function, and knows no figure.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+from lepton_hw import artifacts
+from lepton_hw.artifacts import Artifact
+from lepton_hw.board import Board, load_board
+from lepton_hw.errors import LeptonError
+from lepton_hw.flow import Flow
+from lepton_hw.pipeline import (
+    Options,
+    build,
+    build_folder,
+    build_hardware,
+    known_bitstream,
+)
+from lepton_hw.progress import SILENT, Progress
+from lepton_hw.stages import bench, bench_fpga, bench_subject
+from lepton_hw.stages.bench_fpga import Made, There
+from lepton_hw.stages.bench_hosts import Settings
+from lepton_hw.stages.bitstream import digest_of, found_toolchain
+from lepton_hw.stages.compile import Compiled
+from lepton_hw.stages.deploy import Deployed
+from lepton_hw.stages.export import Exported
+from lepton_hw.stages.simulate import Simulated
+from lepton_hw.stages.stitch import Stitched
+from lepton_hw.stages.train import Trained
+
+
+@dataclass
+class _Designs:
+    """Designs by board, deployments by place, and why one is not there."""
+
+    boards: dict[str, Made]
+    places: dict[str, tuple[Made, There]]
+    absent: dict[str, str]
+
+
+def compare(
+    flow: Flow,
+    board: Board,
+    asked: tuple[bench.Asked, ...],
+    settings: Settings,
+    options: Options | None = None,
+    progress: Progress = SILENT,
+) -> bench.Measured:
+    """Everything in `asked`, side by side; `board` is that of places, and of the report."""
+    options = options or Options()
+    fpgas = [each for each in asked if each.kind == "fpga"]
+    last = "certify" if fpgas else "export"
+    done = build(flow, board, replace(options, to=last), progress)
+    designs = _designs(flow, board, fpgas, done, options, progress)
+    trained, exported, compiled = done.get("train"), done["export"], done.get("compile")
+    assert isinstance(trained, Trained | None)
+    assert isinstance(exported, Exported)
+    assert isinstance(compiled, Compiled | None)
+    source = bench_subject.source(flow, trained, exported, compiled, progress)
+    inputs = bench.Inputs(
+        flow=flow, board=board.name, source=source,
+        subject=bench_subject.subject(
+            flow, exported, source.integers, settings.images, progress
+        ),
+        boards=designs.boards, places=designs.places, absent=designs.absent,
+        power=lambda made, subject: bench_fpga.vendors_power(made.built),
+    )  # fmt: skip
+    begin = time.monotonic()
+    comparison = bench.run(asked, inputs, settings, progress)
+    stitched = done.get("stitch")
+    if isinstance(stitched, Stitched):
+        comparison = comparison.model_copy(update={"design_digest": digest_of(stitched)})
+    folder = build_folder(flow, board, options)
+    with (
+        artifacts.locked(folder, lambda holder: progress.say(f"waiting for {holder}")),
+        artifacts.new_folder(folder / bench.Measured.stage) as workdir,
+    ):
+        measured = artifacts.save(
+            bench.saved(comparison, workdir), workdir, exported.digest, time.monotonic() - begin
+        )
+    if fpgas:
+        build(flow, board, replace(options, to="report"), progress)
+    return artifacts.load(bench.Measured, folder / bench.Measured.stage) or measured
+
+
+def _designs(
+    flow: Flow,
+    board: Board,
+    fpgas: list[bench.Asked],
+    done: dict[str, Artifact],
+    options: Options,
+    progress: Progress,
+) -> _Designs:
+    found = _Designs({}, {}, {})
+    for each in fpgas:
+        try:
+            if each.place is None:
+                found.boards[each.name] = _modelled(flow, board, each.name, done, options, progress)
+            else:
+                found.places[each.name] = _placed(flow, board, each, done, options, progress)
+        except LeptonError as error:
+            found.absent[f"fpga {each.name}"] = str(error)
+    return found
+
+
+def _modelled(
+    flow: Flow, board: Board, name: str, done: dict[str, Artifact], options: Options,
+    progress: Progress,
+) -> Made:  # fmt: skip
+    if name != board.name:
+        board = load_board(name)
+        done = build(flow, board, replace(options, to="certify"), progress)
+    return _made(flow, board, done, options)
+
+
+def _placed(
+    flow: Flow, board: Board, asked: bench.Asked, done: dict[str, Artifact], options: Options,
+    progress: Progress,
+) -> tuple[Made, There]:  # fmt: skip
+    assert asked.place is not None
+    virtual = asked.place.kind == "virtual"
+    toolchain = "virtual" if virtual else found_toolchain(board)
+    deployed = build_hardware(flow, board, toolchain, options, progress)["deploy"]
+    assert isinstance(deployed, Deployed)
+    there = There(asked.place, deployed.deployment, f"lepton/{flow.name}")
+    return _made(flow, board, done, options), there
+
+
+def _made(flow: Flow, board: Board, done: dict[str, Artifact], options: Options) -> Made:
+    stitched, simulated = done["stitch"], done["simulate"]
+    assert isinstance(stitched, Stitched)
+    assert isinstance(simulated, Simulated)
+    built = known_bitstream(build_folder(flow, board, options), stitched)
+    return Made(board, stitched, simulated, built)

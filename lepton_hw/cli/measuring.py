@@ -1,0 +1,105 @@
+"""The verb ``lepton bench``: arguments in, a table or JSON out.
+
+The work is in `lepton_hw.bench`.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lepton_hw.cli.commands import (
+    DEFAULT_BUILD,
+    AsJson,
+    BoardName,
+    BuildDir,
+    Debug,
+    Device,
+    FlowName,
+    app,
+    board_named,
+)
+from lepton_hw.cli.comparison_rows import above, below, table
+from lepton_hw.cli.screen import Screen, listing
+from lepton_hw.errors import InputError
+from lepton_hw.flow import load_flow
+from lepton_hw.pipeline import Options, build_folder
+from lepton_hw.stages.bench import FILE, Asked, parse
+from lepton_hw.stages.bench_hosts import Settings
+
+DEFAULT_BATCHES = "1,4,16,64,256,1024"
+On = Annotated[
+    str,
+    typer.Option(
+        "--on", help="cpu, gpu, cpu:ENGINE, fpga:BOARD (modelled), fpga:virtual, fpga:ssh:HOST …"
+    ),
+]
+Batches = Annotated[str, typer.Option("--batch", help="batch sizes, separated by commas")]
+Meters = Annotated[
+    list[str] | None,
+    typer.Option("--meter", help="TARGET=FILE.csv: a meter in the supply of a target, or of cpu"),
+]
+
+
+@app.command("bench")
+def bench_command(  # noqa: PLR0913 – each is an option of the command line
+    flow: FlowName,
+    on: On = "cpu,gpu,fpga",
+    board: BoardName = "",
+    batch: Batches = DEFAULT_BATCHES,
+    seconds: Annotated[float, typer.Option(help="to measure each row for", min=0.05)] = 1.5,
+    rounds: Annotated[int, typer.Option(help="that are held against each other", min=1)] = 3,
+    images: Annotated[int, typer.Option(help="most images that are checked", min=1)] = 1000,
+    meter: Meters = None,
+    device: Device = "cpu",
+    build_dir: BuildDir = DEFAULT_BUILD,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Compare CPU, GPU and FPGA: latency, throughput, energy, on the same images."""
+    from lepton_hw.bench import compare
+
+    asked = parse(on, board)
+    settings = Settings(_batches(batch), seconds, rounds, images, _meters(meter or []))
+    value, place = load_flow(flow), board_named(board or _first_board(asked))
+    options = Options(build_dir, device)
+    measured = compare(value, place, asked, settings, options, Screen())
+    found = measured.comparison
+    if as_json:
+        print(found.model_dump_json(indent=1))
+        return
+    for line in above(found):
+        print(line)
+    columns, rows = table(found)
+    listing(f"{found.title}: end to end, per batch", columns, rows)
+    print("", *below(found), sep="\n")
+    folder = build_folder(value, place, options)
+    print(f"bench: {measured.path(FILE)}")
+    if found.design_digest:
+        print(f"report: {folder / 'report.html'}")
+
+
+def _first_board(asked: tuple[Asked, ...]) -> str:
+    """The board of a comparison that names none: the first that is modelled."""
+    return next((each.name for each in asked if each.kind == "fpga" and each.place is None), "")
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and 0 < int(part) <= 1 << 20 for part in parts):
+        raise InputError(f"--batch is '{text}'", "numbers from 1, such as 1,16,256", "correct it")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _meters(given: list[str]) -> tuple[tuple[str, Path], ...]:
+    found = []
+    for item in given:
+        target, equals, file = item.partition("=")
+        if not (target and equals and file):
+            raise InputError(
+                f"--meter is '{item}'", "TARGET=FILE.csv, such as cpu=meter.csv", "correct it"
+            )
+        if not Path(file).is_file():
+            raise InputError(f"there is no file {file}", "a meter's CSV", "correct the path")
+        found.append((target, Path(file)))
+    return tuple(found)
