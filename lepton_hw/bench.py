@@ -109,10 +109,11 @@ def _modelled(
     flow: Flow, board: Board, name: str, done: dict[str, Artifact], options: Options,
     progress: Progress,
 ) -> Made:  # fmt: skip
-    if name != board.name:
-        board = load_board(name)
-        done = build(flow, board, replace(options, to="certify"), progress)
-    return _made(flow, board, done, options)
+    other = load_board(name)
+    bench_fpga.require_model(other)
+    if other.name != board.name:
+        done = build(flow, other, replace(options, to="certify"), progress)
+    return _made(flow, other, done, options)
 
 
 def _placed(

@@ -3,11 +3,13 @@
 A figure with ~ before it is modelled, one with ! behind it is of a noisy machine.
 """
 
-from lepton_hw.measure.comparison import Comparison, Quantity, Row, Target, Timing
+from lepton_hw.measure import words
+from lepton_hw.measure.comparison import Comparison, Row, Target, Timing
+from lepton_hw.measure.words import MODELLED
 
 Rows = list[tuple[str, ...]]
 COLUMNS = ("target", "batch", "p50", "95 %", "p99", "images/s", "energy/image")
-MODELLED, NOISY = "~", "!"
+NOISY = "!"
 
 
 def table(found: Comparison) -> tuple[tuple[str, ...], Rows]:
@@ -24,11 +26,11 @@ def _row(row: Row) -> tuple[str, ...]:
     mark = MODELLED if timing.how == "modelled" else ""
     return (
         f"{row.batch}",
-        mark + seconds(timing.p50) + (NOISY if timing.noisy else ""),
+        mark + words.seconds(timing.p50) + (NOISY if timing.noisy else ""),
         _interval(timing),
-        "-" if mark else seconds(timing.p99),
+        "-" if mark else words.seconds(timing.p99),
         f"{mark}{row.images_per_second:,.0f}",
-        energy(row.energy),
+        words.interval(row.energy),
     )
 
 
@@ -67,8 +69,11 @@ def below(found: Comparison) -> list[str]:
         for target in found.targets
         for batch, reason in target.left_out.items()
     ]
-    lines += _no_energy(found.targets)
-    lines += _break_even(found)
+    lines += [
+        f"no energy of {', '.join(names)}: {why}"
+        for why, names in words.no_energy(found.targets).items()
+    ]
+    lines += words.overtaking(found.break_even)
     if found.model_error:
         errors = [f"{error:+.1%} at {name}" for name, error in found.model_error.items()]
         lines.append(f"cycles, model against the shell's counters: {'; '.join(errors)}")
@@ -82,52 +87,7 @@ def _fabric(targets: tuple[Target, ...]) -> list[str]:
         row = next(iter(target.rows), None)
         if row is not None and row.fabric is not None:
             lines.append(
-                f"in the fabric alone, {target.name} takes {seconds(row.fabric)} for batch "
+                f"in the fabric alone, {target.name} takes {words.seconds(row.fabric)} for batch "
                 f"{row.batch} ({row.cycles:,} cycles); the rest is the driver on its processor"
             )
     return lines
-
-
-def _break_even(found: Comparison) -> list[str]:
-    """One line a FPGA and outcome, with the targets that it holds for."""
-    groups: dict[tuple[str, int | None], list[str]] = {}
-    for each in found.break_even:
-        groups.setdefault((each.fpga, each.batch), []).append(each.other)
-    lines = []
-    for (fpga, batch), others in groups.items():
-        when = f"from batch {batch:,} on" if batch else "at none of these batches"
-        takes = "takes" if len(others) == 1 else "take"
-        lines.append(f"{', '.join(others)} {takes} less time an image than {fpga} {when}")
-    return lines
-
-
-def _no_energy(targets: tuple[Target, ...]) -> list[str]:
-    """Each reason once, with the targets that it holds for."""
-    reasons: dict[str, list[str]] = {}
-    for target in targets:
-        for why in {row.why_no_energy for row in target.rows if row.why_no_energy}:
-            reasons.setdefault(why.rstrip("."), []).append(target.name)
-    return [f"no energy of {', '.join(names)}: {why}" for why, names in reasons.items()]
-
-
-def seconds(value: float) -> str:
-    """With the unit that leaves one to three digits before the point."""
-    return _scaled(value, (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9)))
-
-
-def energy(value: Quantity | None) -> str:
-    """Joules with their interval, marked where they are a model's."""
-    if value is None:
-        return "-"
-    mark = MODELLED if value.how == "modelled" else ""
-    units = (("J", 1.0), ("mJ", 1e3), ("µJ", 1e6), ("nJ", 1e9))
-    bounds = " – ".join(_scaled(each, units) for each in (value.low, value.high))
-    return f"{mark}{_scaled(value.value, units)} ({bounds})"
-
-
-def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
-    for unit, factor in units:
-        if abs(value) * factor >= 1 or unit == units[-1][0]:
-            scaled = value * factor
-            return f"{scaled:.0f} {unit}" if abs(scaled) >= 100 else f"{scaled:.3g} {unit}"
-    return ""

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from lepton_hw.progress import Progress, Task
 
-
 #: Columns of a table that no terminal shows.
 PIPE_WIDTH = 120
 

@@ -122,7 +122,8 @@ class Facts:
     the longest path, `cycles_rtl` and `latency_rtl` the measured ones, `best_rtl` what deeper FIFOs
     would reach; `fifo_bits_finn` is what FINN's own sizing would take, None where not measured.
     With a bitstream, `built`, its clock is the one of all figures, and its resources count.
-    `comparison` is the last one of this design with CPUs and GPUs.
+    `comparison` is the last one of this design with CPUs and GPUs, `anchors` are published figures
+    of the same network, (what, text) each.
     """
 
     flow: Flow
@@ -148,6 +149,7 @@ class Facts:
     fifo_bits_finn: int | None = None
     built: Built | None = None
     comparison: Comparison | None = None
+    anchors: tuple[Pair, ...] = ()
 
     @property
     def clock(self) -> float:

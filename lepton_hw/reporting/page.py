@@ -6,8 +6,10 @@ Everything from outside is escaped by the template engine; only our own SVG and 
 from pathlib import Path
 from typing import Any
 
-from lepton_hw.reporting import drawing, plots, words
+from lepton_hw.measure import words as measures
+from lepton_hw.reporting import comparison_plots, drawing, plots, words
 from lepton_hw.reporting.facts import Facts, LayerFacts
+from lepton_hw.reporting.roofline import roofline
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE, STYLE = "page.html.j2", "style.css"
@@ -31,6 +33,7 @@ def render(facts: Facts) -> str:
     )
     environment.filters |= {"n": _number, "percent": _percent}
     environment.filters |= {"short": words.short, "brief": words.brief}
+    environment.filters |= {"seconds": measures.seconds, "joules": measures.joules}
     pictures = {name: Markup(text) for name, text in _pictures(facts).items()}
     return environment.get_template(TEMPLATE).render(
         f=facts,
@@ -56,7 +59,21 @@ def _pictures(facts: Facts) -> dict[str, str]:
         found["confusion"] = plots.confusion(facts.training.metrics)
         if facts.training.history:
             found["training"] = plots.training(facts.training.history)
-    return found
+    return found | _compared(facts)
+
+
+def _compared(facts: Facts) -> dict[str, str]:
+    """The plots of the comparison, where there is one with figures."""
+    comparison, roof = facts.comparison, roofline(facts)
+    if comparison is None or not any(target.rows for target in comparison.targets):
+        return {}
+    return {
+        "latency": comparison_plots.latency(comparison),
+        "throughput": comparison_plots.throughput(comparison),
+        "breakdown": comparison_plots.breakdown(comparison),
+        "energy": comparison_plots.energy(comparison),
+        "roofline": comparison_plots.roofline(roof) if roof else "",
+    }
 
 
 def network(facts: Facts, columns: int) -> str:
@@ -107,6 +124,23 @@ def _derived(facts: Facts) -> dict[str, Any]:
         "total": total,
         "classes": _classes(facts),
         "confusions": _confusions(facts),
+        **_comparison(facts),
+    }
+
+
+def _comparison(facts: Facts) -> dict[str, Any]:
+    """What the section on CPUs and GPUs says beside its figures."""
+    found = facts.comparison
+    targets = found.targets if found else ()
+    return {
+        "compared": any(target.rows for target in targets),
+        "modelled": any(r.latency.how == "modelled" for target in targets for r in target.rows),
+        "on_a_board": any(
+            r.latency.how == "measured" for t in targets if t.kind == "fpga" for r in t.rows
+        ),
+        "break_even": measures.overtaking(found.break_even) if found else [],
+        "no_energy": measures.no_energy(targets),
+        "anchors": facts.anchors,
     }
 
 

@@ -56,14 +56,19 @@ class There:
     target: str
 
 
-def fabric(made: Made) -> Fabric:
-    """The design as the model of its time takes it; raises `InputError` for another shell."""
-    if made.board.shell != "zynq-iodma":
+def require_model(board: Board) -> None:
+    """Raises `InputError` for a board whose shell has no model."""
+    if board.shell != "zynq-iodma":
         raise InputError(
-            f"{made.board.title} has the shell '{made.board.shell}'",
+            f"{board.title} has the shell '{board.shell}'",
             "zynq-iodma, the only one whose time is modelled",
             "measure on the board itself",
         )
+
+
+def fabric(made: Made) -> Fabric:
+    """The design as the model of its time takes it; raises `InputError` for another shell."""
+    require_model(made.board)
     design, built = read_design(made.stitched.folder), made.built
     (beats, size), (_, out) = doors(design)
     return Fabric(

@@ -8,6 +8,7 @@ import pytest
 from lepton_hw.cli import comparison_rows
 from lepton_hw.cli.measuring import _batches, _meters
 from lepton_hw.errors import InputError
+from lepton_hw.measure import words
 from lepton_hw.measure.comparison import Comparison, Quantity, break_even
 from lepton_hw.stages.bench import parse
 from tests.unit.test_measure_rounds import target
@@ -101,7 +102,7 @@ def test_marks_and_reasons() -> None:
     [(2.0, "2 s"), (0.0123, "12.3 ms"), (447.6e-6, "448 µs"), (3e-9, "3 ns"), (0.0, "0 ns")],
 )
 def test_seconds(value: float, text: str) -> None:
-    assert comparison_rows.seconds(value) == text
+    assert words.seconds(value) == text
 
 
 def test_the_schema_is_the_documented_one() -> None:
