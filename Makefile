@@ -30,7 +30,7 @@ FLOW ?= digits_cnn
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-certify \
 	bench-driver test-reference bench-shell test-shell hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
-	bench-bitstreams clean lock tools
+	bench-bitstreams bench-compare bench-anchors clean lock tools
 
 help:
 	@echo "make demo    train, compile, simulate and certify the digits CNN for a PYNQ-Z2"
@@ -55,6 +55,8 @@ help:
 	@echo "make test-open   small bitstreams with open tools, built and read back"
 	@echo "make bench-synthesis  cells by Yosys against estimates, netlists proven"
 	@echo "make bench-bitstreams  two networks to .bit with open tools, on two boards"
+	@echo "make bench-compare  the digits CNN on CPU, modelled and virtual board, three times"
+	@echo "make bench-anchors  two networks of MLPerf Tiny against its published latencies"
 	@echo "make bench-fasm  300,000 features to configuration frames"
 	@echo "make board-env  the environment with pynq and the virtual board (PYNQ=4.0.0 for another)"
 	@echo "make clean   delete build/ and caches; the environment stays"
@@ -143,6 +145,12 @@ test-open: tools $(STAMP)
 
 bench-synthesis: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.synthesis
+
+bench-compare: tools $(STAMP) $(BOARD_STAMP)
+	@$(RUN)/python -m benchmarks.compare $(if $(STORE),--store)
+
+bench-anchors: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.anchors
 
 bench-bitstreams: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.bitstreams

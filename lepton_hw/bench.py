@@ -19,7 +19,7 @@ from lepton_hw.pipeline import (
     known_bitstream,
 )
 from lepton_hw.progress import SILENT, Progress
-from lepton_hw.stages import bench, bench_fpga, bench_subject
+from lepton_hw.stages import bench, bench_fpga, bench_power, bench_subject
 from lepton_hw.stages.bench_fpga import Made, There
 from lepton_hw.stages.bench_hosts import Settings
 from lepton_hw.stages.bitstream import digest_of, found_toolchain
@@ -65,7 +65,7 @@ def compare(
             flow, exported, source.integers, settings.images, progress
         ),
         boards=designs.boards, places=designs.places, absent=designs.absent,
-        power=lambda made, subject: bench_fpga.vendors_power(made.built),
+        power=lambda made, codes: bench_power.power_of(made, codes, progress),
     )  # fmt: skip
     begin = time.monotonic()
     comparison = bench.run(asked, inputs, settings, progress)
@@ -130,8 +130,9 @@ def _placed(
 
 
 def _made(flow: Flow, board: Board, done: dict[str, Artifact], options: Options) -> Made:
-    stitched, simulated = done["stitch"], done["simulate"]
+    compiled, stitched, simulated = done["compile"], done["stitch"], done["simulate"]
+    assert isinstance(compiled, Compiled)
     assert isinstance(stitched, Stitched)
     assert isinstance(simulated, Simulated)
     built = known_bitstream(build_folder(flow, board, options), stitched)
-    return Made(board, stitched, simulated, built)
+    return Made(board, compiled, stitched, simulated, built)

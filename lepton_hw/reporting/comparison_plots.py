@@ -113,11 +113,14 @@ def breakdown(found: Comparison) -> str:
 def roofline(roof: Roofline) -> str:
     """Operations a second against operations a byte through the DMA port."""
     import numpy as np
+    from matplotlib.ticker import LogLocator
 
     with styled():
         figure, axes = _figure(4.2)
-        x = np.geomspace(roof.intensity / 30, roof.intensity * 30, 200)
-        axes.plot(x, np.minimum(x * roof.bandwidth, roof.peak) / 1e9, color=INK,
+        ridge = roof.peak / roof.bandwidth  # where the two roofs meet
+        x = np.geomspace(min(ridge, roof.intensity) / 10, 10 * max(ridge, roof.intensity), 200)
+        roofs = np.minimum(x * roof.bandwidth, roof.peak) / 1e9
+        axes.plot(x, roofs, color=INK,
                   label=f"DMA port, {roof.bandwidth / 1e9:.2g} GB/s")  # fmt: skip
         axes.axhline(roof.peak / 1e9, color=BLUE, ls="--",
                      label=f"its multipliers, {roof.peak / 1e9:,.3g} GOP/s")  # fmt: skip
@@ -126,6 +129,7 @@ def roofline(roof: Roofline) -> str:
         axes.set(xscale="log", yscale="log", ylabel="10⁹ operations a second",
                  xlabel="operations a byte through the door")  # fmt: skip
         _plain(axes)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         _legend(figure, axes)
         return to_svg(figure, "roofline", "Roofline of the design")
 

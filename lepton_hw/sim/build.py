@@ -23,6 +23,10 @@ OPTIMISE = ("-O2", "-fno-plt", "-fno-semantic-interposition")
 OPTIMISE_HARNESS = ("-O3", "-fno-plt", "-fno-semantic-interposition")  # its loops are vectors
 # Cold code is the design's set-up, run once; optimising it would double the build time.
 OPTIMISE_ONCE = ("-O0",)
+#: What stands in for Verilator's waveform writer in a library that counts toggles.
+TOGGLES = HERE / "toggles"
+#: Nets of any width, but no contents of memories (arrays of more than 32 words) and no parameters.
+COUNTED = ("--no-trace-params", "--trace-max-width", "1000000", "--trace-max-array", "32")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 
 
@@ -42,6 +46,13 @@ class Recipe:
     trace: bool = False
     #: Built fast rather than running fast: for large netlists that run a few cycles.
     quick: bool = False
+    #: A trace of this library counts toggles (`lepton_hw.sim.activity`) instead of a waveform.
+    toggles: bool = False
+
+    @property
+    def traced(self) -> bool:
+        """Whether its nets can be looked at."""
+        return self.trace or self.toggles
 
     def key(self) -> str:
         """Digest of sources, generated text, flags and tool versions."""
@@ -52,6 +63,7 @@ class Recipe:
                 "generated": self.generated,
                 "harness": [_digest_of(self.harness), *_headers()],
                 "options": [self.options, self.trace, self.quick, cxx.STANDARD],
+                **({"toggles": [COUNTED, *_counters()]} if self.toggles else {}),
                 "flags": [OPTIMISE, OPTIMISE_HARNESS, OPTIMISE_ONCE],
                 "tools": [verilator.find().version, cxx.find().version],
                 "argv": verilator.find().argv(self.top, [], Path())[1:],
@@ -82,7 +94,7 @@ def library(recipe: Recipe, cache: Path | None = None, shared: Path | None = Non
     with locked(cache / "locks" / key, lambda _: None):
         if made.is_file():
             return made
-        runtime = _runtime(recipe.trace, (shared or cache).resolve())
+        runtime = _runtime(recipe, (shared or cache).resolve())
         with new_folder(made.parent) as parts, _kept_log(cache / f"failed-{key[:8]}.log") as log:
             with tempfile.TemporaryDirectory(prefix="lepton_sim_") as work:
                 _build(recipe, Path(work), runtime, parts / "sim.so", log)
@@ -108,8 +120,9 @@ def _build(recipe: Recipe, work: Path, runtime: list[Path], target: Path, log: P
         (work / name).write_text(text)
     sources = [*recipe.sources, *sorted(work.glob("*.sv"))]
     options = [*recipe.options, "--output-split", "20000", "--output-split-cfuncs", "2000"]
-    if recipe.trace:
+    if recipe.traced:
         options += ["--trace-fst", "--trace-structs", "--trace-underscore"]
+        options += COUNTED * recipe.toggles
     model = work / "cpp"
     cxx.run(tool.argv(recipe.top, sources, model, *options), log, tool.environment)
     if recipe.harness.name == "ports.cpp":
@@ -117,7 +130,7 @@ def _build(recipe: Recipe, work: Path, runtime: list[Path], target: Path, log: P
     units = [*sorted(model.glob("*.cpp")), recipe.harness]
     # The largest first: the last to end decides.
     units.sort(key=lambda path: (_is_cold(path), -path.stat().st_size))
-    flags = [f"-I{work}", f"-I{model}", *_flags(recipe.trace)]
+    flags = [f"-I{work}", f"-I{model}", *_flags(recipe)]
     objects = [work / f"{path.stem}.o" for path in units]
     cxx.run_all(
         [
@@ -130,14 +143,16 @@ def _build(recipe: Recipe, work: Path, runtime: list[Path], target: Path, log: P
     cxx.run(compiler.library_argv([*objects, *runtime], target, *wrap), log)
 
 
-def _runtime(trace: bool, shared: Path) -> list[Path]:
+def _runtime(recipe: Recipe, shared: Path) -> list[Path]:
     """Object files of Verilator's own run time, compiled once per tool version."""
     compiler, include = cxx.find(), verilator.find().root / "include"
-    sources = [include / name for name in (*RUNTIME, *["verilated_fst_c.cpp"] * trace)]
-    flags = [*OPTIMISE, *_flags(trace), "-DVL_PRINTF=lepton_print"]
+    sources = [include / name for name in RUNTIME]
+    if recipe.traced:
+        sources.append((TOGGLES if recipe.toggles else include) / "verilated_fst_c.cpp")
+    flags = [*OPTIMISE, *_flags(recipe), "-DVL_PRINTF=lepton_print"]
     flags += ["-include", str(HERE / "messages.h")]
     tools = [verilator.find().version, compiler.version]
-    key = digest([flags, tools, _headers()])[:16]
+    key = digest([flags, tools, _headers(), *_counters() * recipe.toggles])[:16]
     folder = shared / f"runtime-{key}"
     if not folder.is_dir():
         with locked(shared / "locks" / folder.name, lambda _: None):
@@ -153,19 +168,25 @@ def _runtime(trace: bool, shared: Path) -> list[Path]:
     return [folder / f"{source.stem}.o" for source in sources]
 
 
-def _flags(trace: bool) -> list[str]:
+def _flags(recipe: Recipe) -> list[str]:
     include = verilator.find().root / "include"
     return [
-        *([f"-I{HERE}"] if trace else []),  # our lz4.h and zlib.h
+        *([f"-I{TOGGLES}"] if recipe.toggles else []),
+        *([f"-I{HERE}"] if recipe.trace else []),  # our lz4.h and zlib.h
         f"-I{include}", f"-I{include / 'vltstd'}", "-DVERILATOR=1", "-DVM_COVERAGE=0",
         "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_VCD=0", "-DVM_TRACE_SAIF=0",
-        f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_FST={int(trace)}", "-DVL_USER_WARN",
-        "-DVL_USER_FATAL", "-DVL_USER_STOP", "-DVL_USER_FINISH", "-w", *_only_gcc(cxx.find()),
+        f"-DVM_TRACE={int(recipe.traced)}", f"-DVM_TRACE_FST={int(recipe.traced)}",
+        "-DVL_USER_WARN", "-DVL_USER_FATAL", "-DVL_USER_STOP", "-DVL_USER_FINISH", "-w",
+        *_only_gcc(cxx.find()),
     ]  # fmt: skip
 
 
 def _headers() -> list[str]:
     return [_digest_of(file) for file in sorted(HERE.glob("*.h"))]
+
+
+def _counters() -> list[str]:
+    return [_digest_of(file) for file in sorted(TOGGLES.iterdir()) if file.suffix in (".h", ".cpp")]
 
 
 def _level(unit: Path, recipe: Recipe) -> tuple[str, ...]:

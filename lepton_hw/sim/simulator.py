@@ -26,15 +26,16 @@ class Simulator:
 
     `folder` holds the design's sources and memory contents, `cache` the built libraries;
     `trace` builds the slower variant that can write waveforms from the start, `quick` one that is
-    built faster and runs slower.
+    built faster and runs slower. With `toggles` a trace is a file of counts, which
+    `lepton_hw.sim.activity` reads.
     """
 
     def __init__(
         self, design: Design, folder: Path, *, cache: Path | None = None, trace: bool = False,
-        quick: bool = False,
+        quick: bool = False, toggles: bool = False,
     ) -> None:  # fmt: skip
         self.design, self.folder, self.cache = design, folder.resolve(), cache
-        self._trace, self._quick = trace, quick
+        self._trace, self._quick, self._toggles = trace, quick, toggles
         for name in (*design.inputs, *design.outputs):
             packing.value_range(design.stream(name).dtype)
 
@@ -51,8 +52,9 @@ class Simulator:
         generated = (("bench.sv", bench_text(self.design, plan)), ("table.h", table_text(plan)))
         sources = tuple(self.folder / name for name in self.design.sources)
         recipe = build.Recipe(
-            TOP, sources, generated, trace=trace or self._trace, quick=self._quick
-        )
+            TOP, sources, generated, trace=(trace or self._trace) and not self._toggles,
+            quick=self._quick, toggles=self._toggles,
+        )  # fmt: skip
         return build.library(recipe, self.cache)
 
     def run(  # noqa: PLR0913 – one keyword for each option of a simulation

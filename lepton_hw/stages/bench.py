@@ -6,7 +6,7 @@ a time is of the machine, not of the inputs.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -96,7 +96,8 @@ class Inputs:
     boards: dict[str, Made]
     places: dict[str, tuple[Made, There]]
     absent: dict[str, str]
-    power: Callable[[Made, Subject], bench_fpga.Power]
+    power: Callable[[Made, Any], bench_fpga.Power]
+    known_power: dict[str, bench_fpga.Power] = field(default_factory=dict)
 
 
 def run(
@@ -143,14 +144,21 @@ def _fpga_target(
     subject = inputs.subject
     if asked.place is None:
         made = inputs.boards[asked.name]
-        return bench_fpga.model(made, subject, settings, inputs.power(made, subject))
+        return bench_fpga.model(made, subject, settings, _power(inputs, made))
     made, there = inputs.places[asked.name]
     if asked.place.kind != "virtual":
         return bench_fpga.real(made, there, subject, settings)
-    power = inputs.power(made, subject)
+    power = _power(inputs, made)
     target, found = bench_fpga.virtual(made, there, subject, settings, power, progress)
     errors.update(found)
     return target
+
+
+def _power(inputs: Inputs, made: Made) -> bench_fpga.Power:
+    """Found once for a board, however many targets it is of."""
+    if made.board.name not in inputs.known_power:
+        inputs.known_power[made.board.name] = inputs.power(made, inputs.subject.codes)
+    return inputs.known_power[made.board.name]
 
 
 def saved(comparison: Comparison, workdir: Any) -> Measured:

@@ -24,6 +24,7 @@ from lepton_hw.progress import Progress
 from lepton_hw.stages.bench_hosts import Settings
 from lepton_hw.stages.bench_subject import Answer, Ints, Subject
 from lepton_hw.stages.bitstream import Bitstream
+from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.stitch import Stitched
 from lepton_hw.tools import place as places
@@ -42,6 +43,7 @@ class Made:
     """A certified design for a board, and its bitstream where one was built."""
 
     board: Board
+    compiled: Compiled
     stitched: Stitched
     simulated: Simulated
     built: Bitstream | None
@@ -277,15 +279,3 @@ class Power:
 
     watts: Quantity | None
     why: str = ""
-
-
-def vendors_power(built: Bitstream | None) -> Power:
-    """Of the vendor's report on a placed and routed design."""
-    if built is None or not built.power:
-        return Power(None, "no bitstream with the vendor's power report was built")
-    total = built.power["total"]
-    watts = Quantity(
-        value=total, low=total, high=total, how="modelled",
-        source=f"{built.toolchain}'s power report ({built.power_corner})",
-    )  # fmt: skip
-    return Power(watts)

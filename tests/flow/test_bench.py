@@ -10,7 +10,8 @@ from lepton_hw.executors import engines
 from lepton_hw.executors.phases import Phases
 from lepton_hw.measure import rapl
 from lepton_hw.measure.comparison import Comparison
-from lepton_hw.stages import bench_hosts, bench_subject
+from lepton_hw.sim.activity import Activity, Nets
+from lepton_hw.stages import bench_hosts, bench_power, bench_subject
 from lepton_hw.stages.train import Trained
 
 from .conftest import IMAGES, Built
@@ -20,6 +21,9 @@ from .lepton import copy_of, flow_file, leftovers, lepton
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_hosts, "IDLE", 0.0)
+    # Counting has a test of its own (tests/rtl/test_activity.py), and a library to compile.
+    counts = Activity(1_000, 1, Nets(bits=100, moved=50, toggles=10_000), {})
+    monkeypatch.setattr(bench_power, "activity", lambda *_: counts)
     monkeypatch.setattr(rapl.Rapl.__init__, "__defaults__", (Path("/nonexistent"),))
 
 
@@ -45,10 +49,12 @@ def test_cpu_and_a_modelled_board(
         assert [row.batch for row in target.rows] == [1, 8]
         how = "modelled" if target.kind == "fpga" else "measured"
         assert all(row.latency.how == how for row in target.rows)
-        assert all(row.energy is None and row.why_no_energy for row in target.rows) or (
-            target.kind == "fpga"
-        )
+    assert all(row.why_no_energy for row in exact.rows)
     row = rtl.rows[0]
+    assert row.energy is not None
+    assert row.energy.how == "modelled"
+    assert 0 < row.energy.low < row.energy.value < row.energy.high
+    assert "toggles of the RTL in simulation" in row.energy.source
     assert row.cycles is not None
     assert row.cycles > built.simulated.latency_cycles
     assert row.fabric == pytest.approx(row.cycles / 100e6)

@@ -70,7 +70,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> dict:
 
 
 def measure(*meters: tuple[str, Path]):
-    made = Made(load_board("pynq_z2"), SimpleNamespace(), SimpleNamespace(), None)  # type: ignore[arg-type]
+    made = Made(load_board("pynq_z2"), *[SimpleNamespace()] * 3, None)  # type: ignore[arg-type]
     there = There(places.Place("ssh", "pynq"), Path(), "lepton/x")
     settings = Settings((1, 16), seconds=1.0, rounds=2, meters=tuple(meters))
     return bench_fpga.real(made, there, subject(), settings)
@@ -134,6 +134,6 @@ def test_a_driver_that_talks_nonsense(board: dict) -> None:
 
 
 def test_a_board_behind_a_uart_is_not_modelled() -> None:
-    made = Made(load_board("ulx3s"), SimpleNamespace(), SimpleNamespace(), None)  # type: ignore[arg-type]
+    made = Made(load_board("ulx3s"), *[SimpleNamespace()] * 3, None)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="has the shell 'uart'; expected zynq-iodma"):
         bench_fpga.fabric(made)
