@@ -5,6 +5,7 @@ Like the pipeline it is one straight function, and knows no figure.
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lepton_hw import artifacts
 from lepton_hw.artifacts import Artifact
@@ -53,7 +54,7 @@ def compare(
     fpgas = [each for each in asked if each.kind == "fpga"]
     last = "certify" if fpgas else "export"
     done = build(flow, board, replace(options, to=last), progress)
-    designs = _designs(flow, board, fpgas, done, options, progress)
+    designs = _designs(flow, board, fpgas, done, options, settings.identity, progress)
     trained, exported, compiled = done.get("train"), done["export"], done.get("compile")
     assert isinstance(trained, Trained | None)
     assert isinstance(exported, Exported)
@@ -91,6 +92,7 @@ def _designs(
     fpgas: list[bench.Asked],
     done: dict[str, Artifact],
     options: Options,
+    identity: Path | None,
     progress: Progress,
 ) -> _Designs:
     found = _Designs({}, {}, {})
@@ -99,7 +101,8 @@ def _designs(
             if each.place is None:
                 found.boards[each.name] = _modelled(flow, board, each.name, done, options, progress)
             else:
-                found.places[each.name] = _placed(flow, board, each, done, options, progress)
+                made, there = _placed(flow, board, each, done, options, progress)
+                found.places[each.name] = made, replace(there, identity=identity)
         except LeptonError as error:
             found.absent[f"fpga {each.name}"] = str(error)
     return found

@@ -27,7 +27,8 @@ class Figures(_Frozen):
     model. `cycles_per_frame` and `latency_cycles` are measured in RTL; `frames_per_second` and
     `latency_us` are the same at the board's clock. `lut`, `bram36`, `uram` and `dsp` are estimates;
     `fullest` is the resource of which the largest `share` is used, 1 for all of it. `vectors` went
-    through every executor. `energy_per_image`, in joules, is None where nothing measured it.
+    through every executor. `energy_per_image`, in joules, is our model's, between `energy_low` and
+    `energy_high`; None where it was not asked for, or the part has no figures.
     `seconds` is what all stages took, training too, also where other points share it.
     """
 
@@ -44,6 +45,8 @@ class Figures(_Frozen):
     share: float
     vectors: int
     energy_per_image: float | None = None
+    energy_low: float | None = None
+    energy_high: float | None = None
     seconds: float
 
 

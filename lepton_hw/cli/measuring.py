@@ -20,6 +20,7 @@ from lepton_hw.cli.commands import (
     board_named,
 )
 from lepton_hw.cli.comparison_rows import above, below, table
+from lepton_hw.cli.hardware import Identity
 from lepton_hw.cli.screen import Screen, listing
 from lepton_hw.errors import InputError
 from lepton_hw.flow import load_flow
@@ -51,6 +52,7 @@ def bench_command(  # noqa: PLR0913 – each is an option of the command line
     rounds: Annotated[int, typer.Option(help="that are held against each other", min=1)] = 3,
     images: Annotated[int, typer.Option(help="most images that are checked", min=1)] = 1000,
     meter: Meters = None,
+    identity: Identity = "",
     device: Device = "cpu",
     build_dir: BuildDir = DEFAULT_BUILD,
     as_json: AsJson = False,
@@ -60,7 +62,8 @@ def bench_command(  # noqa: PLR0913 – each is an option of the command line
     from lepton_hw.bench import compare
 
     asked = parse(on, board)
-    settings = Settings(_batches(batch), seconds, rounds, images, _meters(meter or []))
+    key = Path(identity) if identity else None
+    settings = Settings(_batches(batch), seconds, rounds, images, _meters(meter or []), key)
     value, place = load_flow(flow), board_named(board or _first_board(asked))
     options = Options(build_dir, device)
     measured = compare(value, place, asked, settings, options, Screen())

@@ -27,6 +27,7 @@ __all__ = ["app"]
 Grid = Annotated[list[str] | None, typer.Option(help="KEY=VALUE,VALUE of the flow; repeatable")]
 Jobs = Annotated[int, typer.Option(help="points built at once; 0: half of the cores", min=0)]
 Storage = Annotated[str, typer.Option(help="a database that machines share, without password")]
+Energy = Annotated[bool, typer.Option("--energy", help="model the energy of an image, too")]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="build failed points again")]
 #: Name of a front → what it weighs against the accuracy; latency against LUT where there is none.
 FRONTS = {
@@ -44,6 +45,7 @@ def sweep_command(  # noqa: PLR0913 – each is an option of the command line
     grid: Grid = None,
     jobs: Jobs = 0,
     storage: Storage = "",
+    energy: Energy = False,
     retry_failed: Retry = False,
     device: Device = "cpu",
     build_dir: BuildDir = DEFAULT_BUILD,
@@ -56,7 +58,7 @@ def sweep_command(  # noqa: PLR0913 – each is an option of the command line
 
     value, where = load_flow(flow), board_named(board)
     axes = parse_grid(grid or (), value)
-    settings = Settings(build_dir, jobs, storage, device, retry_failed)
+    settings = Settings(build_dir, jobs, storage, device, retry_failed, energy)
     results = sweep(value, where, axes, settings, Screen())
     if as_json:
         print(results.model_dump_json(indent=1))

@@ -46,7 +46,7 @@ PLOTS = (
          "accuracy (%)", "top left", _graded(lambda found: found.latency_us)),
     Plot("accuracy_lut", "Accuracy against LUTs", "LUTs, estimate",
          "accuracy (%)", "top left", _graded(lambda found: float(found.lut))),
-    Plot("accuracy_energy", "Accuracy against energy", "energy of an image (mJ)",
+    Plot("accuracy_energy", "Accuracy against energy", "energy of an image, modelled (mJ)",
          "accuracy (%)", "top left", _graded(lambda found: 1e3 * (found.energy_per_image or 0.0))),
     Plot("latency_lut", "Latency against LUTs", "LUTs, estimate",
          "latency of the first frame (µs)", "bottom left",

@@ -28,6 +28,7 @@ from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.stitch import Stitched
 from lepton_hw.tools import place as places
+from lepton_hw.tools import ssh
 from lepton_hw.virtual.board import ACCESS_CYCLES
 
 #: Cycles of all batches together that a simulation runs, and frames whose integers it checks.
@@ -51,11 +52,12 @@ class Made:
 
 @dataclass(frozen=True)
 class There:
-    """A place where the driver runs, the deployment here and its folder there."""
+    """A place where the driver runs, the deployment here and its folder there, the key for SSH."""
 
     place: places.Place
     folder: Path
     target: str
+    identity: Path | None = None
 
 
 def require_model(board: Board) -> None:
@@ -229,22 +231,24 @@ def _idle(said: dict[str, Any]) -> Quantity | None:
 
 def infer(there: There, codes: Any) -> Ints:
     """Output codes of the driver there."""
+    out = _driver(there, codes, "--infer")
+    return np.asarray(np.load(io.BytesIO(out), allow_pickle=False)).astype(np.int64)
+
+
+def _driver(there: There, codes: Any, *arguments: str) -> bytes:
+    """What the driver there writes, with these codes on its standard input."""
     stream = io.BytesIO()
     np.save(stream, codes, allow_pickle=False)
     ran = places.run_driver(
-        there.place, there.folder, there.target, ("--infer",), stream.getvalue()
-    )
-    out = places.require_success(ran, there.place).out
-    return np.asarray(np.load(io.BytesIO(out), allow_pickle=False)).astype(np.int64)
+        there.place, there.folder, there.target, arguments, stream.getvalue(),
+        ssh.Options(identity=there.identity),
+    )  # fmt: skip
+    return places.require_success(ran, there.place).out
 
 
 def ask(there: There, codes: Any, asked: dict[str, Any]) -> dict[str, Any]:
     """What ``driver.py --bench`` says there."""
-    stream = io.BytesIO()
-    np.save(stream, codes, allow_pickle=False)
-    arguments = ("--bench", json.dumps(asked))
-    ran = places.run_driver(there.place, there.folder, there.target, arguments, stream.getvalue())
-    out = places.require_success(ran, there.place).out
+    out = _driver(there, codes, "--bench", json.dumps(asked))
     try:
         found: dict[str, Any] = json.loads(out)
         return found

@@ -23,7 +23,8 @@ IDLE = 2.0
 @dataclass(frozen=True)
 class Settings:
     """How a comparison is made: batch sizes, seconds a row, rounds, most images that are checked;
-    `meters` maps a target's name, or its kind, to the CSV file of a meter in its supply.
+    `meters` maps a target's name, or its kind, to the CSV file of a meter in its supply; `identity`
+    is the key for boards behind SSH.
     """
 
     batches: tuple[int, ...] = (1, 4, 16, 64, 256, 1024)
@@ -31,6 +32,7 @@ class Settings:
     rounds: int = 3
     images: int = 1000
     meters: tuple[tuple[str, Path], ...] = ()
+    identity: Path | None = None
 
     def meter(self, target: str) -> Path | None:
         """The file for a target, if one was given."""

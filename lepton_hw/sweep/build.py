@@ -9,6 +9,8 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lepton_hw import artifacts, pipeline
 from lepton_hw.artifacts import Artifact
 from lepton_hw.board import Board
@@ -16,10 +18,13 @@ from lepton_hw.errors import LeptonError, Mismatch, MissingTool
 from lepton_hw.flow import Flow
 from lepton_hw.pipeline import Options
 from lepton_hw.progress import Progress
+from lepton_hw.stages.bench_fpga import Made
+from lepton_hw.stages.bench_power import power_of
 from lepton_hw.stages.certify import Certified
 from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.export import Exported
 from lepton_hw.stages.simulate import Simulated
+from lepton_hw.stages.stitch import Stitched
 from lepton_hw.stages.train import Trained
 from lepton_hw.sweep.grid import Point
 from lepton_hw.sweep_results import Figures, Row
@@ -30,11 +35,14 @@ SHARED: tuple[type[Artifact], ...] = (Trained, Exported)
 
 
 class Place(NamedTuple):
-    """Where and on what a point is built: board, folder of the sweep, device of the training."""
+    """Where and on what a point is built: board, folder of the sweep, device of the training;
+    whether its energy is modelled.
+    """
 
     board: Board
     folder: Path
     device: str
+    energy: bool = False
 
 
 def build_point(point: Point, place: Place, progress: Progress) -> Row:
@@ -60,7 +68,28 @@ def build_point(point: Point, place: Place, progress: Progress) -> Row:
         traceback.print_exc()
         return _row(point, state="failed", reason=str(_internal(error)))
     figures = figures_of(done, place.board)
+    if place.energy:
+        figures = _with_energy(figures, done, place.board, progress)
     return _row(point, state="done", exact=True, figures=figures)
+
+
+def _with_energy(
+    figures: Figures, done: dict[str, Artifact], board: Board, progress: Progress
+) -> Figures:
+    """The power of the design at work, by our model, for the time between two frames."""
+    exported, compiled, stitched = done["export"], done["compile"], done["stitch"]
+    simulated = done["simulate"]
+    assert isinstance(compiled, Compiled)
+    assert isinstance(stitched, Stitched)
+    assert isinstance(simulated, Simulated)
+    codes = np.load(exported.path("vectors.npz"))["inputs"]
+    made = Made(board, compiled, stitched, simulated, None)
+    watts = power_of(made, codes, progress).watts
+    if watts is None:
+        return figures
+    joules = (each / figures.frames_per_second for each in (watts.value, watts.low, watts.high))
+    names = ("energy_per_image", "energy_low", "energy_high")
+    return figures.model_copy(update=dict(zip(names, joules, strict=True)))
 
 
 def training_key(flow: Flow) -> str:

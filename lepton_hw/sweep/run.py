@@ -32,13 +32,16 @@ LOOK = 0.5  # seconds between two looks at workers and study
 
 @dataclass(frozen=True)
 class Settings:
-    """Where and how a sweep is built; `retry` builds failed points again, too."""
+    """Where and how a sweep is built; `retry` builds failed points again, too; `energy` models that
+    of each design.
+    """
 
     build_dir: Path = Path("build")
     jobs: int = 0  # 0: by the number of cores
     storage: str = ""
     device: str = "cpu"
     retry: bool = False
+    energy: bool = False
     builder: Builder = field(default=build_point)
 
 
@@ -58,9 +61,9 @@ def sweep(
     points = points_of(axes, flow)
     folder = sweep_folder(flow, board, settings.build_dir)
     address = storage_url(settings.storage, folder)
-    name = study_name(flow, board, points, settings.device)
-    job = Job(address, name, tuple(axes), points, Place(board, folder.absolute(), settings.device),
-              settings.builder)  # fmt: skip
+    name = study_name(flow, board, points, settings)
+    place = Place(board, folder.absolute(), settings.device, settings.energy)
+    job = Job(address, name, tuple(axes), points, place, settings.builder)
     with (
         artifacts.locked(folder, lambda holder: progress.say(f"waiting for {holder}")),
         database_errors(address),
@@ -88,7 +91,7 @@ def default_jobs() -> int:
     return max(1, (cores or 1) // 2)
 
 
-def study_name(flow: Flow, board: Board, points: Sequence[Point], device: str) -> str:
+def study_name(flow: Flow, board: Board, points: Sequence[Point], settings: Settings) -> str:
     """Flow, board and a digest of all that the figures depend on, the code's version included.
 
     So a study never holds figures of other values or of older code, and machines that share a
@@ -104,7 +107,8 @@ def study_name(flow: Flow, board: Board, points: Sequence[Point], device: str) -
         "points": {point.name: point.flow.model_dump(mode="json") for point in points},
         "board": board.model_dump(mode="json"),
         "files": files,
-        "device": device,
+        "device": settings.device,
+        "energy": settings.energy,
         "code": code_digest(build_point.__module__),
         "packages": {stage: versions(names) for stage, names in PACKAGES.items()},
     }

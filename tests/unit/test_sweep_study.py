@@ -22,7 +22,7 @@ from lepton_hw.errors import MissingTool
 from lepton_hw.progress import SILENT, Progress
 from lepton_hw.sweep.build import Place
 from lepton_hw.sweep.grid import Point, parse_grid, points_of
-from lepton_hw.sweep.run import study_name, sweep
+from lepton_hw.sweep.run import Settings, study_name, sweep
 from lepton_hw.sweep.storage import storage_url
 from lepton_hw.sweep.study import SweepStudy
 from lepton_hw.sweep_results import FILE, PAGE, Row, SweepResults
@@ -296,7 +296,7 @@ def runs(pid: int) -> bool:
 def test_a_study_is_of_its_values_and_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def name(*grid: str, device: str = "cpu") -> str:
         axes = parse_grid(grid, flow())
-        return study_name(flow(), BOARD, points_of(axes, flow()), device)
+        return study_name(flow(), BOARD, points_of(axes, flow()), Settings(device=device))
 
     first = name(*GRID)
     assert first.startswith("lepton digits_cnn pynq_z2 ")
