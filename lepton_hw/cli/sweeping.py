@@ -29,6 +29,7 @@ Jobs = Annotated[int, typer.Option(help="points built at once; 0: half of the co
 Storage = Annotated[str, typer.Option(help="a database that machines share, without password")]
 Energy = Annotated[bool, typer.Option("--energy", help="model the energy of an image, too")]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="build failed points again")]
+ENERGY = "~µJ"  # modelled
 #: Name of a front → what it weighs against the accuracy; latency against LUT where there is none.
 FRONTS = {
     "accuracy_latency": "latency",
@@ -72,8 +73,10 @@ def sweep_command(  # noqa: PLR0913 – each is an option of the command line
 def _print(results: SweepResults) -> None:
     """Plain text rather than a fitted table: a column that is cut off is of no use here."""
     varied = [key for key, values in results.grid.items() if len(values) > 1]
-    heads = ("", *varied, "accuracy", "frames/s", "µs", "LUT", "BRAM", "DSP", "full", "best in")
-    cells = [_row(number, row, varied) for number, row in enumerate(results.points, 1)]
+    energy = any(row.figures and row.figures.energy_per_image for row in results.points)
+    heads = ("", *varied, "accuracy", "frames/s", "µs", *[ENERGY] * energy, "LUT", "BRAM", "DSP",
+             "full", "best in")  # fmt: skip
+    cells = [_row(number, row, varied, energy) for number, row in enumerate(results.points, 1)]
     wide = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     print(f"{results.title} on {results.board_title}, {results.clock:g} MHz")
     for line in (heads, *cells):
@@ -85,16 +88,18 @@ def _print(results: SweepResults) -> None:
     print(f"bit-exact: {results.count('done')} of {len(results.points)}")
 
 
-def _row(number: int, row: Row, varied: list[str]) -> tuple[str, ...]:
+def _row(number: int, row: Row, varied: list[str], energy: bool) -> tuple[str, ...]:
     first = (str(number), *(str(row.values[key]) for key in varied))
     found = row.figures
     if found is None:
-        return (*first, *["-"] * 7, _state(row))
+        return (*first, *["-"] * (7 + energy), _state(row))
+    joules = found.energy_per_image
     return (
         *first,
         "-" if found.accuracy is None else f"{found.accuracy:.2%}",
         f"{found.frames_per_second:,.0f}",
         f"{found.latency_us:,.1f}",
+        *["-" if joules is None else f"{1e6 * joules:,.3g}"] * energy,
         f"{found.lut:,}",
         f"{found.bram36:,}",
         f"{found.dsp:,}",
