@@ -1,9 +1,9 @@
 """``make bench-compare``: the digits CNN on this CPU, a modelled PYNQ-Z2 and the virtual board.
 
 Three runs, held against each other. It fails where integers differ, where the model's cycles are
-over 5 % from the shell's counters, or where a design takes more cycles than the stored one. How fast
-engines are against each other is set beside what is stored, as ratios within one run, and fails
-nothing: machines differ.
+over 5 % from the shell's counters, or where a design takes more cycles than the stored one. How
+fast engines are against each other is set beside what is stored, as ratios within one run, and
+fails nothing: machines differ.
 """
 
 import json
@@ -124,8 +124,8 @@ def said(found: Comparison, table: list[Row]) -> Iterator[str]:
     noisy = sum(row.noisy for row in measured)
     unsaid = sum(row.apart > AGREEMENT and not row.noisy for row in measured)
     yield (
-        f"{within} of {len(measured)} measured medians are within {AGREEMENT:.0%} over {RUNS} runs; "
-        f"{noisy} rows said that the machine was noisy, {unsaid} moved more without saying so"
+        f"{within} of {len(measured)} measured medians are within {AGREEMENT:.0%} over {RUNS} "
+        f"runs; {noisy} rows said that the machine was noisy, {unsaid} moved more without saying so"
     )
     for where, error in found.model_error.items():
         yield f"cycles, model against the shell's counters: {error:+.1%} at {where}"

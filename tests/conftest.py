@@ -1,4 +1,4 @@
-"""Libraries that tests build go into a cache of their own, shared by the session and its workers."""
+"""Libraries that tests build go into a cache of their own, which all workers share."""
 
 import os
 from collections.abc import Iterator
