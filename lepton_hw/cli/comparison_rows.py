@@ -60,8 +60,8 @@ def below(found: Comparison) -> list[str]:
     lines += _fabric(found.targets)
     if found.noisy:
         lines.append(
-            f"{NOISY} noisy: {len(found.noisy)} rows whose calls spread by over 20 %, or whose "
-            "rounds differ by over 3 %; measure on a quiet machine"
+            f"{NOISY} noisy, {len(found.noisy)} of the rows: calls spread by over 20 %, or rounds "
+            "differ by over 3 %; measure on a quiet machine"
         )
     lines += [f"not measured: {name}: {reason}" for name, reason in found.absent.items()]
     lines += [

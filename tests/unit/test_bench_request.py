@@ -86,7 +86,7 @@ def test_marks_and_reasons() -> None:
     assert "\n".join(comparison_rows.below(found)) == "\n".join(
         [
             "~ modelled: RTL cycles × clock, and the constants in bench.json",
-            "! noisy: 1 rows whose calls spread by over 20 %, or whose rounds differ by over 3 %; "
+            "! noisy, 1 of the rows: calls spread by over 20 %, or rounds differ by over 3 %; "
             "measure on a quiet machine",
             "not measured: gpu: none here",
             "left out: cpu x, batch 64: slow",
