@@ -26,9 +26,9 @@ class Span:
 #: Register accesses of a call: eight writes, one look at "done", one at the errors
 #: (`lepton_hw/onboard/shell.py`).
 ACCESSES = 10
-#: One register access from Python on a PYNQ-Z1. A user of the PYNQ forum ("MMIO write is too slow",
-#: thread 389, 2018) waits 150 to 200 ms for 5,600 of them, 27 to 36 µs each, loop and indexing
-#: included; the lower bound is assumed.
+#: One register access from Python on a Zynq-7000. A user of the PYNQ forum ("MMIO write is too
+#: slow", thread 389, 2018) waits 150 to 200 ms for 5,600 of them, 27 to 36 µs each, loop and
+#: indexing included; the lower bound is assumed.
 ACCESS = Span(5e-6, 27e-6, 36e-6)
 #: The rest of a call in Python: 5.5 to 14.3 µs on one core of a server (`make bench-driver`), times
 #: an assumed 10 to 25 for a Cortex-A9 at 650 MHz.

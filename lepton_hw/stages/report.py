@@ -10,6 +10,7 @@ from lepton_hw.board import Board
 from lepton_hw.compiler.graph import read_graph
 from lepton_hw.design import Design, read_design
 from lepton_hw.flow import Flow
+from lepton_hw.measure.anchors import matching
 from lepton_hw.progress import SILENT, Progress
 from lepton_hw.reporting.facts import (
     Built,
@@ -111,7 +112,15 @@ def gather(
         kernels=stitched.kernels,
         sim_rate=simulated.cycles_per_second,
         version=__version__,
+        anchors=_anchors(flow),
     )
+
+
+def _anchors(flow: Flow) -> tuple[tuple[str, str], ...]:
+    """What others published of the same network."""
+    if flow.model is None:
+        return ()
+    return tuple((anchor.title, anchor.text) for anchor in matching(flow.model.name))
 
 
 def _training(trained: Trained | None) -> Training | None:
