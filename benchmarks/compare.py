@@ -8,6 +8,7 @@ fails nothing: machines differ.
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from benchmarks.table import write
 from lepton_hw.bench import compare
 from lepton_hw.board import load_board
 from lepton_hw.flow import load_flow
+from lepton_hw.measure import rounds
 from lepton_hw.measure.comparison import AGREEMENT, Comparison, Target
 from lepton_hw.stages.bench import parse
 from lepton_hw.stages.bench_hosts import Settings
@@ -25,6 +27,7 @@ BATCHES, SECONDS, RUNS = (1, 16, 256), 1.5, 3
 STORED = Path("docs/measurements/digits_cnn.json")
 #: Largest error of the modelled cycles; more cycles than stored by this share are a regression.
 MODEL, SLOWER = 0.05, 0.02
+SLEEP = 0.005
 #: What the others are held against: it is a library's, and every machine has it.
 YARDSTICK = "cpu onnxruntime"
 
@@ -117,6 +120,19 @@ def main() -> None:
         sys.exit("; ".join(problems))
 
 
+def control() -> float:
+    """How far the medians of runs of a sleep are apart: what measuring itself adds to the noise.
+
+    The largest distance from their mean, as a share.
+    """
+    sleep = rounds.Work("sleep", 1, (lambda _: time.sleep(SLEEP), *[lambda value: value] * 4), None)
+    medians = [
+        rounds.timing(rounds.measure([sleep], 3, SECONDS)[0].rounds).p50 for _ in range(RUNS)
+    ]
+    mean = sum(medians) / RUNS
+    return max(abs(median / mean - 1) for median in medians)
+
+
 def said(found: Comparison, table: list[Row]) -> Iterator[str]:
     """What is worth a line below the table."""
     measured = [row for row in table if row.how == "measured"]
@@ -127,6 +143,7 @@ def said(found: Comparison, table: list[Row]) -> Iterator[str]:
         f"{within} of {len(measured)} measured medians are within {AGREEMENT:.0%} over {RUNS} "
         f"runs; {noisy} rows said that the machine was noisy, {unsaid} moved more without saying so"
     )
+    yield f"measuring itself: medians of a sleep of {SLEEP:g} s are within {control():.2%}"
     for where, error in found.model_error.items():
         yield f"cycles, model against the shell's counters: {error:+.1%} at {where}"
     for row in measured:

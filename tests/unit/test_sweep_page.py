@@ -125,7 +125,7 @@ def test_a_finished_model_has_no_accuracy() -> None:
 
 def test_energy_is_shown_where_it_is_known() -> None:
     text = words(render_sweep(results(*ROWS, done(8, 0.99, 9000, 9000, energy_per_image=2.5e-3))))
-    assert "energy of an image (mJ)" in text
+    assert "energy of an image, modelled (mJ)" in text
     assert "2.5 mJ" in text
 
 
