@@ -14,6 +14,10 @@ How = Literal["measured", "modelled"]
 AGREEMENT = 0.03
 
 
+#: The name of a target whose cycles are counted in simulation.
+VIRTUAL = "fpga virtual"
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -149,9 +153,13 @@ class Comparison(_Frozen):
 
 
 def break_even(targets: tuple[Target, ...]) -> tuple[BreakEven, ...]:
-    """For each FPGA and each other target, over the batches that both have."""
+    """For each FPGA and each other target, over the batches that both have.
+
+    The virtual board counts only where no other FPGA is there: it is one of them, simulated.
+    """
     found = []
-    for fpga in (each for each in targets if each.kind == "fpga"):
+    fpgas = [each for each in targets if each.kind == "fpga"]
+    for fpga in [each for each in fpgas if each.name != VIRTUAL] or fpgas:
         for other in (each for each in targets if each.kind != "fpga"):
             batches = sorted({r.batch for r in fpga.rows} & {r.batch for r in other.rows})
             if batches:

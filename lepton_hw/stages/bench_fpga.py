@@ -17,7 +17,7 @@ from lepton_hw.board import Board
 from lepton_hw.design import Design, read_design
 from lepton_hw.errors import InputError, LeptonError, StageError
 from lepton_hw.measure import driver_model, meter, modelled, rounds
-from lepton_hw.measure.comparison import Quantity, Row, Split, Target
+from lepton_hw.measure.comparison import VIRTUAL, Quantity, Row, Split, Target
 from lepton_hw.measure.fabric import Fabric
 from lepton_hw.measure.power import Energy
 from lepton_hw.progress import Progress
@@ -131,7 +131,7 @@ def virtual(
         task.advance(len(kept))
     counted = {batch: int(said["rounds"][0][str(batch)]["cycles"][0]) for batch in kept}
     target = Target(
-        name="fpga virtual", kind="fpga", device=f"{made.board.title}, simulated",
+        name=VIRTUAL, kind="fpga", device=f"{made.board.title}, simulated",
         **_answer(answer),
         conditions=_conditions(made, found)
         | {"cycles": "the shell's own counters, in RTL simulation; memory answers at once"},

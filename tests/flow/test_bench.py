@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from lepton_hw import artifacts
 from lepton_hw.executors import engines
 from lepton_hw.executors.phases import Phases
 from lepton_hw.measure import rapl
 from lepton_hw.measure.comparison import Comparison
 from lepton_hw.sim.activity import Activity, Nets
 from lepton_hw.stages import bench_hosts, bench_power, bench_subject
+from lepton_hw.stages.bitstream import Bitstream, digest_of
 from lepton_hw.stages.train import Trained
 
 from .conftest import IMAGES, Built
@@ -78,6 +80,40 @@ def test_cpu_and_a_modelled_board(
     assert "<h2>CPU, GPU and FPGA</h2>" not in (folder / "report.html").read_text()
 
 
+def test_the_clock_of_a_built_bitstream_counts(
+    built: Built, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copy_of(built, tmp_path)
+    (folder / "bitstream_open").mkdir()
+    known = Bitstream(
+        toolchain="open", design_digest=digest_of(built.stitched), part="xc7z020clg400-1",
+        clock=75.0, achieved=80.4, used={"lut": 9000.0, "ff": 6000.0, "bram36": 3.0},
+    )  # fmt: skip
+    artifacts.save(known, folder / "bitstream_open", "key", 1.0)
+    said = lepton(
+        capsys, "bench", flow_file(tmp_path / "flows"), "--on", "fpga:pynq_z2", "--batch", "1",
+        "--json", "--build-dir", tmp_path,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    (target,) = Comparison.model_validate_json(said.out).targets
+    assert target.conditions["clock"] == "75 MHz of a bitstream by open, which reached 80.4"
+    (row,) = target.rows
+    assert row.cycles is not None
+    assert row.fabric == pytest.approx(row.cycles / 75e6)
+    assert row.energy is not None
+    assert row.energy.value > 0
+
+    # Of another design it would say nothing about this one.
+    other = known.model_copy(update={"design_digest": "00"})
+    artifacts.save(other, folder / "bitstream_open", "key", 1.0)
+    said = lepton(
+        capsys, "bench", flow_file(tmp_path / "flows"), "--on", "fpga:pynq_z2", "--batch", "1",
+        "--json", "--build-dir", tmp_path,
+    )  # fmt: skip
+    (target,) = Comparison.model_validate_json(said.out).targets
+    assert target.conditions["clock"].startswith("100 MHz, asked of the board")
+
+
 def test_json_of_one_engine_needs_no_design(
     built: Built, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,7 +140,6 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_broken_engine_is_seen(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check of answers can fail: one weight of one engine is another."""
-    from lepton_hw import artifacts
     from lepton_hw.progress import SILENT
 
     trained = artifacts.load(Trained, built.folder / "train")
@@ -126,7 +161,6 @@ def test_a_broken_engine_is_seen(built: Built, monkeypatch: pytest.MonkeyPatch) 
 def test_phases_are_what_infer_runs(built: Built, name: str) -> None:
     import numpy as np
 
-    from lepton_hw import artifacts
     from lepton_hw.progress import SILENT
 
     trained = artifacts.load(Trained, built.folder / "train")

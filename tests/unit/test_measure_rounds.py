@@ -144,3 +144,10 @@ def test_break_even(speeds: dict[int, float], batch: int | None) -> None:
     gpu = target("gpu b", "gpu", speeds)
     (found,) = break_even((fpga, gpu))
     assert (found.fpga, found.other, found.batch) == ("fpga a", "gpu b", batch)
+
+
+def test_the_virtual_board_overtakes_only_where_it_is_alone() -> None:
+    virtual, board = (target(name, "fpga", {1: 10}) for name in ("fpga virtual", "fpga a"))
+    cpu = target("cpu x", "cpu", {1: 20})
+    assert [each.fpga for each in break_even((virtual, board, cpu))] == ["fpga a"]
+    assert [each.fpga for each in break_even((virtual, cpu))] == ["fpga virtual"]
