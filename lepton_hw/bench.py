@@ -10,7 +10,7 @@ from pathlib import Path
 from lepton_hw import artifacts
 from lepton_hw.artifacts import Artifact
 from lepton_hw.board import Board, load_board
-from lepton_hw.errors import LeptonError
+from lepton_hw.errors import LeptonError, StageError
 from lepton_hw.flow import Flow
 from lepton_hw.pipeline import (
     Options,
@@ -70,6 +70,11 @@ def compare(
     )  # fmt: skip
     begin = time.monotonic()
     comparison = bench.run(asked, inputs, settings, progress)
+    if not comparison.targets:  # an earlier comparison stays
+        reasons = "; ".join(f"{name}: {why}".rstrip(".") for name, why in comparison.absent.items())
+        raise StageError(
+            f"nothing could be measured ({reasons})", "at least one target", "add cpu to --on"
+        )
     stitched = done.get("stitch")
     if isinstance(stitched, Stitched):
         comparison = comparison.model_copy(update={"design_digest": digest_of(stitched)})

@@ -130,6 +130,21 @@ def test_json_of_one_engine_needs_no_design(
     assert not (folder / "compile").exists()
 
 
+def test_where_nothing_can_be_measured_the_last_comparison_stays(
+    built: Built, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copy_of(built, tmp_path)
+    flow = flow_file(tmp_path / "flows")
+    common = (flow, "-b", "pynq_z2", "--batch", "1", "--seconds", "0.1", "--build-dir", tmp_path)
+    assert lepton(capsys, "bench", *common, "--on", "cpu:onnxruntime").code == 0
+    kept = (folder / "bench/bench.json").read_text()
+    said = lepton(capsys, "bench", *common, "--on", "fpga:ulx3s")
+    assert said.code == 1
+    assert "nothing could be measured (" in said.error
+    assert "the only one whose time is modelled" in said.error
+    assert (folder / "bench/bench.json").read_text() == kept
+
+
 def test_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no board was named" in lepton(capsys, "bench", "digits_cnn", "--on", "cpu").error
     said = lepton(capsys, "bench", "digits_cnn", "--on", "fpga:pynq_z2", "--batch", "0")
