@@ -4,12 +4,15 @@ Everything from outside is escaped by the template engine; only our own SVG and 
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lepton_hw.measure import words as measures
 from lepton_hw.reporting import comparison_plots, drawing, plots, words
 from lepton_hw.reporting.facts import Facts, LayerFacts
 from lepton_hw.reporting.roofline import roofline
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE, STYLE = "page.html.j2", "style.css"
@@ -21,16 +24,9 @@ _INPUT, _OUTPUT = "\0input", "\0output"
 
 def render(facts: Facts) -> str:
     """The whole page; the same facts give the same bytes."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters |= {"n": _number, "percent": _percent}
     environment.filters |= {"short": words.short, "brief": words.brief}
     environment.filters |= {"seconds": measures.seconds, "joules": measures.joules}
@@ -41,6 +37,19 @@ def render(facts: Facts) -> str:
         css=Markup((HERE / STYLE).read_text()),
         pictures=pictures,
         **_derived(facts),
+    )
+
+
+def templates() -> "Environment":
+    """Where pages are made from: everything is escaped, and a missing value is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

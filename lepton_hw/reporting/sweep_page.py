@@ -5,7 +5,7 @@ Everything from outside is escaped by the template engine; only our own SVG and 
 
 from collections.abc import Sequence
 
-from lepton_hw.reporting.page import HERE, STYLE
+from lepton_hw.reporting.page import HERE, STYLE, templates
 from lepton_hw.reporting.sweep_plots import plots
 from lepton_hw.sweep_results import Row, SweepResults, Value
 
@@ -22,20 +22,12 @@ STATES = {
 
 def render_sweep(results: SweepResults) -> str:
     """The whole page; the same results give the same bytes."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     rows = list(enumerate(results.points, 1))
     built = [(number, row) for number, row in rows if row.figures is not None]
     figures = [row.figures for _, row in built if row.figures is not None]
-    return environment.get_template(TEMPLATE).render(
+    return templates().get_template(TEMPLATE).render(
         r=results,
         css=Markup((HERE / STYLE).read_text()),
         built=built,
