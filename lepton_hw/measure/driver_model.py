@@ -37,7 +37,7 @@ PYTHON = Span(55e-6, 150e-6, 360e-6)
 BYTE = Span(1 / 400e6, 1 / 150e6, 1 / 40e6)
 
 WORDS = (
-    "driver by a model: 10 register accesses of 27 µs (5 to 36; PYNQ forum 389), Python 150 µs "
+    "modelled: 10 register accesses of 27 µs (5 to 36; PYNQ forum 389), Python 150 µs "
     "(55 to 360) and 150 MB/s (40 to 400) assumed"
 )
 
