@@ -18,7 +18,8 @@ from lepton_hw.bench import compare
 from lepton_hw.board import load_board
 from lepton_hw.flow import load_flow
 from lepton_hw.measure import rounds
-from lepton_hw.measure.comparison import AGREEMENT, Comparison, Target
+from lepton_hw.measure.comparison import AGREEMENT, Comparison
+from lepton_hw.measure.latency import apart
 from lepton_hw.stages.bench import parse
 from lepton_hw.stages.bench_hosts import Settings
 
@@ -59,23 +60,22 @@ def rows(runs: list[Comparison], stored: dict[str, float]) -> Iterator[Row]:
             base = yardstick.row(row.batch)
             assert base is not None
             same = [run.targets[place].rows[number].latency for run in runs]
-            mean = sum(each.p50 for each in same) / len(same)
             yield Row(
                 target.name, row.batch, row.latency.how, round(row.latency.p50 * 1e6, 1),
-                row.cycles or 0, round(max(abs(each.p50 / mean - 1) for each in same), 4),
+                row.cycles or 0, round(apart([each.p50 for each in same]), 4),
                 any(each.noisy for each in same), round(row.latency.p50 / base.latency.p50, 3),
-                stored.get(key(target, row.batch), 0),
+                stored.get(key(target.name, row.batch), 0),
             )  # fmt: skip
 
 
-def key(target: Target, batch: int) -> str:
+def key(target: str, batch: int) -> str:
     """Of a stored figure."""
-    return f"{target.name}, batch {batch}"
+    return f"{target}, batch {batch}"
 
 
 def figures(found: list[Row]) -> dict[str, float]:
     """What is stored: cycles of FPGAs, ratios of engines."""
-    return {f"{row.target}, batch {row.batch}": row.cycles or row.times_yardstick for row in found}
+    return {key(row.target, row.batch): row.cycles or row.times_yardstick for row in found}
 
 
 def missed(found: Comparison, table: list[Row]) -> list[str]:
@@ -126,11 +126,8 @@ def control() -> float:
     The largest distance from their mean, as a share.
     """
     sleep = rounds.Work("sleep", 1, (lambda _: time.sleep(SLEEP), *[lambda value: value] * 4), None)
-    medians = [
-        rounds.timing(rounds.measure([sleep], 3, SECONDS)[0].rounds).p50 for _ in range(RUNS)
-    ]
-    mean = sum(medians) / RUNS
-    return max(abs(median / mean - 1) for median in medians)
+    found = [rounds.measure([sleep], 3, SECONDS)[0].rounds for _ in range(RUNS)]
+    return apart([rounds.timing(each).p50 for each in found])
 
 
 def said(found: Comparison, table: list[Row]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from lepton_hw.pipeline import (
     build,
     build_folder,
     build_hardware,
+    held,
     known_bitstream,
 )
 from lepton_hw.progress import SILENT, Progress
@@ -30,6 +31,7 @@ from lepton_hw.stages.export import Exported
 from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.stitch import Stitched
 from lepton_hw.stages.train import Trained
+from lepton_hw.tools.place import target_of
 
 
 @dataclass
@@ -80,7 +82,7 @@ def compare(
         comparison = comparison.model_copy(update={"design_digest": digest_of(stitched)})
     folder = build_folder(flow, board, options)
     with (
-        artifacts.locked(folder, lambda holder: progress.say(f"waiting for {holder}")),
+        held(folder, progress),
         artifacts.new_folder(folder / bench.Measured.stage) as workdir,
     ):
         measured = artifacts.save(
@@ -133,7 +135,7 @@ def _placed(
     toolchain = "virtual" if virtual else found_toolchain(board)
     deployed = build_hardware(flow, board, toolchain, options, progress)["deploy"]
     assert isinstance(deployed, Deployed)
-    there = There(asked.place, deployed.deployment, f"lepton/{flow.name}")
+    there = There(asked.place, deployed.deployment, target_of(flow.name))
     return _made(flow, board, done, options), there
 
 

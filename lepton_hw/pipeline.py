@@ -8,6 +8,7 @@ A stage whose inputs, code and tools have not changed is not run again.
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,7 +69,7 @@ def build(
         )
     folder = build_folder(flow, board, options)
     done: dict[str, Artifact] = {}
-    with artifacts.locked(folder, lambda holder: _waiting(folder, holder, progress)):
+    with held(folder, progress):
         for artifact in _Steps(folder, progress).stages(flow, board, options):
             done[artifact.stage] = artifact
             if artifact.stage == options.to:
@@ -94,7 +95,7 @@ def build_hardware(
         bitstream.tools_of(toolchain, board)  # what is missing is said before hours of building
     done = build(flow, board, options, progress)
     folder = build_folder(flow, board, options)
-    with artifacts.locked(folder, lambda holder: _waiting(folder, holder, progress)):
+    with held(folder, progress):
         steps = _Steps(folder, progress)
         for artifact in steps.hardware(board, toolchain, done, bitfile, options.seeds):
             done[artifact.stage] = artifact
@@ -109,6 +110,13 @@ def build_hardware(
 def build_folder(flow: Flow, board: Board, options: Options) -> Path:
     """Where the artifacts of a flow on a board are."""
     return options.build_dir / flow.name / board.name
+
+
+def held(folder: Path, progress: Progress) -> AbstractContextManager[None]:
+    """A build folder for this process alone; one that must wait for another says so."""
+    return artifacts.locked(
+        folder, lambda holder: progress.say(f"waiting: {folder} is being built by {holder}")
+    )
 
 
 def known_bitstream(folder: Path, stitched: stitch.Stitched) -> bitstream.Bitstream | None:
@@ -306,7 +314,3 @@ def _values(source: Flow | Board) -> Callable[..., dict[str, Any]]:
     """Picks parts of a flow or board as JSON values, for a stage's key."""
     dumped = source.model_dump(mode="json")
     return lambda *names: {name: dumped[name] for name in names}
-
-
-def _waiting(folder: Path, holder: str, progress: Progress) -> None:
-    progress.say(f"waiting: {folder} is being built by {holder}")

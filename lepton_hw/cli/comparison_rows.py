@@ -55,7 +55,7 @@ def above(found: Comparison) -> list[str]:
 def below(found: Comparison) -> list[str]:
     """What the marks mean; what is absent and why; where one overtakes the other."""
     lines = []
-    if any(row.latency.how == "modelled" for target in found.targets for row in target.rows):
+    if any(target.modelled for target in found.targets):
         lines.append(f"{MODELLED} modelled: RTL cycles × clock, and the constants in bench.json")
     lines += _fabric(found.targets)
     if found.noisy:

@@ -207,7 +207,7 @@ def _deployed(
 
 
 def _target(flow: str) -> str:
-    return f"lepton/{load_flow(flow).name}"
+    return places.target_of(load_flow(flow).name)
 
 
 def _ssh_options(identity: str) -> ssh.Options:

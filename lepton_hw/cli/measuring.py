@@ -28,7 +28,8 @@ from lepton_hw.pipeline import Options, build_folder
 from lepton_hw.stages.bench import FILE, Asked, parse
 from lepton_hw.stages.bench_hosts import Settings
 
-DEFAULT_BATCHES = "1,4,16,64,256,1024"
+DEFAULT = Settings()
+DEFAULT_BATCHES = ",".join(map(str, DEFAULT.batches))
 On = Annotated[
     str,
     typer.Option(
@@ -36,6 +37,9 @@ On = Annotated[
     ),
 ]
 Batches = Annotated[str, typer.Option("--batch", help="batch sizes, separated by commas")]
+Seconds = Annotated[float, typer.Option(help="to measure each row for", min=0.05)]
+Rounds = Annotated[int, typer.Option(help="that are held against each other", min=1)]
+Images = Annotated[int, typer.Option(help="most images that are checked", min=1)]
 Meters = Annotated[
     list[str] | None,
     typer.Option("--meter", help="TARGET=FILE.csv: a meter in the supply of a target, or of cpu"),
@@ -48,9 +52,9 @@ def bench_command(  # noqa: PLR0913 – each is an option of the command line
     on: On = "cpu,gpu,fpga",
     board: BoardName = "",
     batch: Batches = DEFAULT_BATCHES,
-    seconds: Annotated[float, typer.Option(help="to measure each row for", min=0.05)] = 1.5,
-    rounds: Annotated[int, typer.Option(help="that are held against each other", min=1)] = 3,
-    images: Annotated[int, typer.Option(help="most images that are checked", min=1)] = 1000,
+    seconds: Seconds = DEFAULT.seconds,
+    rounds: Rounds = DEFAULT.rounds,
+    images: Images = DEFAULT.images,
     meter: Meters = None,
     identity: Identity = "",
     device: Device = "cpu",

@@ -8,12 +8,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lepton_hw.measure.latency import apart
+
 SCHEMA_VERSION: Literal[1] = 1
 How = Literal["measured", "modelled"]
 #: Rounds whose medians differ by more than this share of their mean do not agree.
 AGREEMENT = 0.03
-
-
 #: The name of a target whose cycles are counted in simulation.
 VIRTUAL = "fpga virtual"
 
@@ -55,10 +55,7 @@ class Timing(_Frozen):
     @property
     def deviation(self) -> float:
         """Largest distance of a round's median from their mean, as a share of it."""
-        if not self.rounds:
-            return 0.0
-        mean = sum(self.rounds) / len(self.rounds)
-        return max(abs(each - mean) for each in self.rounds) / mean
+        return apart(self.rounds) if self.rounds else 0.0
 
 
 class Split(_Frozen):
@@ -108,6 +105,11 @@ class Target(_Frozen):
     rows: tuple[Row, ...] = ()
     idle: Quantity | None = None
     left_out: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def modelled(self) -> bool:
+        """Whether some of its times are."""
+        return any(row.latency.how == "modelled" for row in self.rows)
 
     def row(self, batch: int) -> Row | None:
         """The row of that batch size."""

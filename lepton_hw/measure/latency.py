@@ -105,6 +105,12 @@ def _once(
     return [after - before for before, after in itertools.pairwise(marks)]
 
 
+def apart(values: Sequence[float]) -> float:
+    """Largest distance of a value from the mean of all, as a share of it; at least one value."""
+    mean = sum(values) / len(values)
+    return max(abs(value - mean) for value in values) / mean
+
+
 def summary(times: Sequence[float] | Floats) -> Latency:
     """Of at least one time. The interval is that of order statistics, whatever the distribution.
 

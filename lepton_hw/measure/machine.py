@@ -17,7 +17,7 @@ PACKAGES = ("numpy", "torch", "onnxruntime", "brevitas")
 def facts(root: Path = Path("/")) -> dict[str, str]:
     """Name → text. `root` is the file system's."""
     found = {
-        "processor": _processor(root),
+        "processor": processor(root),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0),
         "clock governor": _all(root.glob(GOVERNORS)),
         "temperature": temperature(root),
@@ -44,7 +44,8 @@ def temperature(root: Path = Path("/")) -> str:
     return f"{max(degrees):.0f} °C" if degrees else UNKNOWN
 
 
-def _processor(root: Path) -> str:
+def processor(root: Path = Path("/")) -> str:
+    """Its maker's name for it."""
     try:
         text = (root / "proc/cpuinfo").read_text()
     except OSError:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lepton_hw.measure import latency
 from lepton_hw.measure.comparison import AGREEMENT, Quantity, Row, Split, Timing
-from lepton_hw.measure.power import Energy, Trace, above_idle
+from lepton_hw.measure.power import Energy, above_idle
 from lepton_hw.measure.sensors import Sensor, Watch
 from lepton_hw.progress import SILENT, Progress
 
@@ -90,35 +90,32 @@ def _one(work: Work, found: Found, seconds: float) -> None:
 
 
 def row(
-    work: Work, found: Found, idle: Energy | None, why_no_energy: str, meter: Trace | None = None
+    work: Work,
+    found: Found,
+    idle: Energy | None,
+    why_no_energy: str,
+    metered: Sequence[Energy] | None = None,
 ) -> Row:
-    """The row of a table; energy is of `meter`, where there is one, else of the work's sensor."""
-    times = np.concatenate(found.rounds)
-    known = latency.summary(times.sum(1))
-    medians = np.median(times, axis=0)
-    moved = None if work.one_device else float(medians[_SEND] + medians[_RECEIVE])
-    energies = _metered(found, meter) if meter else found.energies
+    """The row of a table; energy is `metered`, a round each, where it was, else of the sensor."""
+    medians = np.median(np.concatenate(found.rounds), axis=0)
+    measured = timing(found.rounds)
+    energies = found.energies if metered is None else metered
     images = [len(each) * work.batch for each in found.rounds]
-    accuracy = work.sensor.accuracy if work.sensor and not meter else 0.0
+    accuracy = work.sensor.accuracy if work.sensor and metered is None else 0.0
     above = [above_idle(each, idle) for each in energies] if idle else []
     return Row(
         batch=work.batch,
-        latency=timing(found.rounds),
+        latency=measured,
         split=Split(
-            before=float(medians[_BEFORE]), transfer=0.0 if work.one_device else moved,
+            before=float(medians[_BEFORE]),
+            transfer=0.0 if work.one_device else float(medians[_SEND] + medians[_RECEIVE]),
             compute=float(medians[_COMPUTE]), after=float(medians[_AFTER]),
         ),
-        images_per_second=work.batch / known.p50,
+        images_per_second=work.batch / measured.p50,
         energy=per_image(energies, images, accuracy),
         above_idle=per_image(above, images, accuracy),
         why_no_energy="" if energies else why_no_energy,
     )  # fmt: skip
-
-
-def _metered(found: Found, meter: Trace) -> list[Energy]:
-    from lepton_hw.measure.meter import over
-
-    return [over(meter, begin, end) for begin, end in found.windows]
 
 
 def timing(rounds: Sequence[latency.Floats]) -> Timing:
@@ -143,8 +140,8 @@ def per_image(
         return None
     each = [energy.joules / count for energy, count in zip(energies, images, strict=True)]
     mean = sum(energy.joules for energy in energies) / sum(images)
-    bounds = sorted((min(each), max(each)))
+    bar = accuracy * abs(mean)
     return Quantity(
-        value=mean, low=bounds[0] - accuracy * abs(mean), high=bounds[1] + accuracy * abs(mean),
-        how="measured", source=energies[0].source,
+        value=mean, low=min(each) - bar, high=max(each) + bar, how="measured",
+        source=energies[0].source,
     )  # fmt: skip

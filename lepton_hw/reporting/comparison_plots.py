@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lepton_hw.measure.comparison import Comparison, Row, Target
+from lepton_hw.measure.words import seconds
+from lepton_hw.reporting.plots import WIDTH, bars, blank
 from lepton_hw.reporting.roofline import Roofline
 from lepton_hw.reporting.svg import BLUE, GREEN, INK, MUTED, ORANGE, styled, to_svg
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 6.2  # inches of 72 px: narrow enough to be read on a phone without scrolling
 COLOURS = {"cpu": BLUE, "gpu": GREEN, "fpga": ORANGE}
 #: Lines of one kind differ by their marks.
 MARKS = "osD^vPX*"
@@ -26,7 +27,7 @@ PHASE_NAMES = {"before": "pre-processing", "transfer": "transfer", "compute": "c
 def latency(found: Comparison) -> str:
     """Median time of a batch against its size, with the interval of each median."""
     with styled():
-        figure, axes = _figure(4.9)
+        figure, axes = blank(WIDTH, 4.9)
         _lines(axes, found, lambda row: 1e3 * row.latency.p50)
         for target in found.targets:
             _band(axes, target, lambda row: (1e3 * row.latency.low, 1e3 * row.latency.high))
@@ -38,7 +39,7 @@ def latency(found: Comparison) -> str:
 def throughput(found: Comparison) -> str:
     """Images per second against batch size."""
     with styled():
-        figure, axes = _figure(4.9)
+        figure, axes = blank(WIDTH, 4.9)
         _lines(axes, found, lambda row: row.images_per_second)
         for target in found.targets:
             _band(
@@ -56,7 +57,7 @@ def energy(found: Comparison) -> str:
     if not rows:
         return ""
     with styled():
-        figure, axes = _figure(1.5 + 0.5 * len(rows))
+        figure, axes = blank(WIDTH, 1.5 + 0.5 * len(rows))
         for place, (target, row) in enumerate(rows):
             assert row.energy is not None
             value, low, high = (
@@ -72,11 +73,9 @@ def energy(found: Comparison) -> str:
                 lw=1.2,
             )  # fmt: skip
             axes.text(high * 1.08, place, f"batch {row.batch:,}", va="center", fontsize=9)
-        axes.set_yticks(range(len(rows)), [target.name for target, _ in rows])
-        axes.set_ylim(len(rows) - 0.5, -0.5)
+        bars(axes, [target.name for target, _ in rows])
         axes.set(xscale="log", xlabel="mJ an image (bars: interval; hatched: modelled)")
         axes.margins(x=0.25)
-        axes.grid(visible=False, axis="y")
         axes.xaxis.set_major_formatter("{x:g}")
         return to_svg(figure, "energy", "Energy of an image")
 
@@ -90,7 +89,7 @@ def breakdown(found: Comparison) -> str:
     """Shares of a batch's time by phase, at the smallest batch of each target."""
     rows = [(target, target.rows[0]) for target in found.targets if target.rows]
     with styled():
-        figure, axes = _figure(1.4 + 0.42 * len(rows))
+        figure, axes = blank(WIDTH, 1.4 + 0.42 * len(rows))
         for place, (_, row) in enumerate(rows):
             parts = {name: getattr(row.split, name) or 0.0 for name, _ in PHASES}
             whole, left = sum(parts.values()) or 1.0, 0.0
@@ -101,11 +100,8 @@ def breakdown(found: Comparison) -> str:
                     label=PHASE_NAMES[name] if not place else None,
                 )  # fmt: skip
                 left += share
-        labels = [f"{target.name}\n{_time(row.latency.p50)}" for target, row in rows]
-        axes.set_yticks(range(len(rows)), labels)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
+        bars(axes, [f"{target.name}\n{seconds(row.latency.p50)}" for target, row in rows])
         axes.set(xlim=(0, 100), xlabel=f"% of the time of batch {rows[0][1].batch}")
-        axes.grid(visible=False, axis="y")
         figure.legend(loc="outside upper left", ncols=4, handlelength=1, columnspacing=1)
         return to_svg(figure, "breakdown", "Where the time of a batch goes")
 
@@ -116,7 +112,7 @@ def roofline(roof: Roofline) -> str:
     from matplotlib.ticker import LogLocator
 
     with styled():
-        figure, axes = _figure(4.2)
+        figure, axes = blank(WIDTH, 4.2)
         ridge = roof.peak / roof.bandwidth  # where the two roofs meet
         x = np.geomspace(min(ridge, roof.intensity) / 10, 10 * max(ridge, roof.intensity), 200)
         roofs = np.minimum(x * roof.bandwidth, roof.peak) / 1e9
@@ -138,7 +134,7 @@ def _lines(axes: "Axes", found: Comparison, value: Callable[[Row], float]) -> No
     seen: dict[str, int] = {}
     for target in found.targets:
         number = seen[target.kind] = seen.get(target.kind, -1) + 1
-        modelled = any(row.latency.how == "modelled" for row in target.rows)
+        modelled = target.modelled
         axes.plot(
             [row.batch for row in target.rows], [value(row) for row in target.rows],
             color=COLOURS[target.kind], marker=MARKS[number % len(MARKS)], ms=6,
@@ -174,17 +170,6 @@ def _plain(axes: "Axes") -> None:
 
 def _number(value: float, _: Any) -> str:
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
-
-
-def _figure(height: float) -> tuple["Figure", "Axes"]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor="none")
-    return figure, figure.add_subplot()
 
 
 def _legend(figure: "Figure", axes: "Axes") -> None:

@@ -143,7 +143,7 @@ def _comparison(facts: Facts) -> dict[str, Any]:
     targets = found.targets if found else ()
     return {
         "compared": any(target.rows for target in targets),
-        "modelled": any(r.latency.how == "modelled" for target in targets for r in target.rows),
+        "modelled": any(target.modelled for target in targets),
         "on_a_board": any(
             r.latency.how == "measured" for t in targets if t.kind == "fpga" for r in t.rows
         ),

@@ -40,7 +40,7 @@ def confusion(metrics: Metrics) -> str:
     if count > MOST_CLASSES:
         return ""
     with styled():
-        figure, axes = _figure(5.4, 5.2)
+        figure, axes = blank(5.4, 5.2)
         axes.grid(visible=False)
         for true, row in enumerate(metrics.confusion):
             for taken, images in enumerate(row):
@@ -110,14 +110,14 @@ def cycles(facts: Facts) -> str:
     layers = facts.layers
     places = range(len(layers))
     with styled():
-        figure, axes = _figure(WIDTH, 1.3 + 0.36 * len(layers))
+        figure, axes = blank(WIDTH, 1.3 + 0.36 * len(layers))
         axes.barh([n - 0.19 for n in places], [row.cycles_rtl for row in layers], 0.36,
                   color=BLUE, label="at work in RTL")  # fmt: skip
         axes.barh([n + 0.19 for n in places], [row.cycles for row in layers], 0.36,
                   color=ORANGE, label="FINN's estimate")  # fmt: skip
         axes.axvline(facts.cycles_rtl, color=INK, lw=1.2, ls="--",
                      label="whole design in RTL")  # fmt: skip
-        _bars(axes, [cut(brief(row.name), 24) for row in layers])
+        bars(axes, [cut(brief(row.name), 24) for row in layers])
         axes.set_xlabel("cycles per frame")
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -130,7 +130,7 @@ def resources(uses: Sequence[Use], kind: str = "estimate") -> str:
     """Share of the part's resources, with the limit; `kind` says where the figures are from."""
     shares = [100 * min(use.share, 1e3) for use in uses]
     with styled():
-        figure, axes = _figure(WIDTH, 0.9 + 0.42 * len(uses))
+        figure, axes = blank(WIDTH, 0.9 + 0.42 * len(uses))
         colours = [ORANGE if share <= 100 else RED for share in shares]
         axes.barh(range(len(uses)), shares, 0.6, color=colours)
         axes.axvline(100, color=INK, lw=1.2, ls="--")
@@ -142,7 +142,7 @@ def resources(uses: Sequence[Use], kind: str = "estimate") -> str:
                 share + (-0.015 if inside else 0.015) * wide, place, text,
                 ha="right" if inside else "left", va="center", color=PAPER if inside else INK,
             )  # fmt: skip
-        _bars(axes, [use.name for use in uses])
+        bars(axes, [use.name for use in uses])
         axes.set(xlim=(0, 1.06 * wide), xlabel=f"% of the part, {kind} (dashed: limit)")
         return to_svg(figure, f"resources-{kind}", "Resource use against the limits of the part")
 
@@ -157,7 +157,7 @@ def fifos(rows: Sequence[FifoFacts]) -> str:
     shown = [row for row in rows if row in fullest]
     places = range(len(shown))
     with styled():
-        figure, axes = _figure(WIDTH, 1.3 + 0.27 * len(shown))
+        figure, axes = blank(WIDTH, 1.3 + 0.27 * len(shown))
         axes.barh(places, [100] * len(shown), 0.66, color=GRID, alpha=0.6)
         most = [100 * min(row.max_fill / row.depth, 1) for row in shown]
         axes.barh(places, most, 0.66, color=BLUE, alpha=0.75, label="largest fill")
@@ -166,7 +166,7 @@ def fifos(rows: Sequence[FifoFacts]) -> str:
         for place, row in enumerate(shown):
             axes.text(102, place, f"{row.max_fill:,} / {row.depth:,}", va="center", fontsize=9,
                       color=INK)  # fmt: skip
-        _bars(axes, [_fifo_label(row) for row in shown])
+        bars(axes, [_fifo_label(row) for row in shown])
         axes.set(xlim=(0, 120), xlabel="fill in % of the depth (right: largest / depth, in beats)")
         axes.set_xticks(range(0, 101, 20))
         _legend_above(figure)
@@ -187,7 +187,8 @@ def cut(text: str, most: int) -> str:
     return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
 
 
-def _figure(width: float, height: float) -> tuple["Figure", "Axes"]:
+def blank(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """A figure of so many inches, and its one pair of axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
@@ -202,7 +203,8 @@ def _two_panels(width: float, height: float) -> tuple["Figure", "Axes", "Axes"]:
     return figure, top, figure.add_subplot(2, 1, 2, sharex=top)
 
 
-def _bars(axes: "Axes", labels: Sequence[str]) -> None:
+def bars(axes: "Axes", labels: Sequence[str]) -> None:
+    """Names the rows of horizontal bars, the first on top."""
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lepton_hw.reporting.plots import WIDTH
+from lepton_hw.reporting.plots import WIDTH, blank
 from lepton_hw.reporting.svg import BLUE, INK, MUTED, PAPER, styled, to_svg
 from lepton_hw.sweep_results import Figures, Row
 
@@ -61,14 +61,11 @@ def plots(rows: Sequence[Numbered]) -> list[tuple[Plot, str]]:
 
 
 def _draw(plot: Plot, rows: Sequence[Numbered]) -> str:
-    from matplotlib.figure import Figure
-
     marks = _marks(plot, rows)
     best = sorted(place for place, (_, is_best) in marks.items() if is_best)
     rest = [place for place, (_, is_best) in marks.items() if not is_best]
     with styled():
-        figure = Figure(figsize=(WIDTH, 4.6), layout="constrained", facecolor="none")
-        axes = figure.add_subplot()
+        figure, axes = blank(WIDTH, 4.6)
         # Between two of the best nothing better is known than a step.
         axes.step(*zip(*best, strict=True), where="post", color=BLUE, lw=1.2, ls="--", zorder=1)
         axes.plot(*zip(*best, strict=True), "D", ms=8.5, color=BLUE,

@@ -72,7 +72,7 @@ def _engines(kind: str, name: str) -> list[Asked]:
 
 
 def _fpga(name: str) -> Asked:
-    if name.partition(":")[0] in ("virtual", "local", "remote", "ssh", "serial"):
+    if name.partition(":")[0] in {kind.partition(":")[0] for kind in places.KINDS}:
         return Asked("fpga", name, places.parse_place(name))
     if name not in known_boards() and not name.endswith(".toml"):
         raise InputError(

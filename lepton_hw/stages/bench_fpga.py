@@ -21,8 +21,8 @@ from lepton_hw.measure.comparison import VIRTUAL, Quantity, Row, Split, Target
 from lepton_hw.measure.fabric import Fabric
 from lepton_hw.measure.power import Energy
 from lepton_hw.progress import Progress
-from lepton_hw.stages.bench_hosts import Settings
-from lepton_hw.stages.bench_subject import Answer, Ints, Subject
+from lepton_hw.stages.bench_hosts import IDLE, Settings
+from lepton_hw.stages.bench_subject import Ints, Subject
 from lepton_hw.stages.bitstream import Bitstream
 from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.simulate import Simulated
@@ -33,7 +33,6 @@ from lepton_hw.virtual.board import ACCESS_CYCLES
 
 #: Cycles of all batches together that a simulation runs, and frames whose integers it checks.
 MOST_CYCLES, VIRTUAL_IMAGES = 4_000_000, 64
-IDLE = 2.0
 #: The virtual board's memory answers at once, and the one register access between the starts of the
 #: two engines, during which the counters run, takes so many cycles there.
 VIRTUAL_MEMORY, BETWEEN_STARTS = 0, ACCESS_CYCLES
@@ -58,6 +57,14 @@ class There:
     folder: Path
     target: str
     identity: Path | None = None
+
+
+@dataclass(frozen=True)
+class Power:
+    """Watts of a modelled board, or why there are none."""
+
+    watts: Quantity | None
+    why: str = ""
 
 
 def require_model(board: Board) -> None:
@@ -88,12 +95,12 @@ def doors(design: Design) -> tuple[tuple[int, int], tuple[int, int]]:
     return first, second
 
 
-def model(made: Made, subject: Subject, settings: Settings, power: "Power") -> Target:
+def model(made: Made, subject: Subject, settings: Settings, power: Power) -> Target:
     """The board as a model. Its integers are those that ran through the RTL."""
     found = fabric(made)
     return Target(
         name=f"fpga {made.board.name}", kind="fpga", device=made.board.title,
-        **_answer(subject.judge(_simulated(made))),
+        **vars(subject.judge(_simulated(made))),
         conditions=_conditions(made, found),
         rows=tuple(
             modelled.row(found, batch, power.watts, power.why) for batch in settings.batches
@@ -108,7 +115,7 @@ def _simulated(made: Made) -> Ints:
 
 
 def virtual(
-    made: Made, there: There, subject: Subject, settings: Settings, power: "Power",
+    made: Made, there: There, subject: Subject, settings: Settings, power: Power,
     progress: Progress,
 ) -> tuple[Target, dict[str, float]]:  # fmt: skip
     """The unmodified driver on the simulated shell: its counters instead of the modelled cycles.
@@ -132,7 +139,7 @@ def virtual(
     counted = {batch: int(said["rounds"][0][str(batch)]["cycles"][0]) for batch in kept}
     target = Target(
         name=VIRTUAL, kind="fpga", device=f"{made.board.title}, simulated",
-        **_answer(answer),
+        **vars(answer),
         conditions=_conditions(made, found)
         | {"cycles": "the shell's own counters, in RTL simulation; memory answers at once"},
         rows=tuple(
@@ -155,7 +162,7 @@ def real(made: Made, there: There, subject: Subject, settings: Settings) -> Targ
         "batches": list(settings.batches), "rounds": settings.rounds, "idle": IDLE,
         "seconds": settings.seconds / settings.rounds,
     }  # fmt: skip
-    said = ask(there, subject.batch_of_codes(max(1, min(256, max(settings.batches)))), asked)
+    said = ask(there, subject.batch_of_codes(min(256, max(settings.batches))), asked)
     ahead = float(said["now"]) - time.time()  # of the board's clock, which may have no battery
     name = f"fpga {there.place}"
     file, why, trace = settings.meter(name), _no_rail(said), None
@@ -177,7 +184,7 @@ def real(made: Made, there: There, subject: Subject, settings: Settings) -> Targ
                 energies, why = [], str(error)
         rows.append(_measured(batch, each, energies, why))
     return Target(
-        name=name, kind="fpga", device=made.board.title, **_answer(answer),
+        name=name, kind="fpga", device=made.board.title, **vars(answer),
         conditions={"clock": f"{said['clock_mhz']:g} MHz", "rail": said["rail"] or "none"},
         rows=tuple(rows), idle=_idle(said),
     )  # fmt: skip
@@ -258,10 +265,6 @@ def ask(there: There, codes: Any, asked: dict[str, Any]) -> dict[str, Any]:
         ) from None
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    return dict(vars(answer))
-
-
 def _conditions(made: Made, found: Fabric) -> dict[str, str]:
     built = made.built
     clock = f"{found.clock:g} MHz, asked of the board; no bitstream was built"
@@ -275,11 +278,3 @@ def _conditions(made: Made, found: Fabric) -> dict[str, str]:
         "memory": f"{found.memory_cycles} cycles an access, assumed",
         "driver": driver_model.WORDS,
     }
-
-
-@dataclass(frozen=True)
-class Power:
-    """Watts of a modelled board, or why there are none."""
-
-    watts: Quantity | None
-    why: str = ""

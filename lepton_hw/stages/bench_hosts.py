@@ -14,7 +14,7 @@ from lepton_hw.measure.comparison import Quantity, Target
 from lepton_hw.measure.power import Energy
 from lepton_hw.measure.sensors import Sensor
 from lepton_hw.progress import Progress
-from lepton_hw.stages.bench_subject import Subject, decisions
+from lepton_hw.stages.bench_subject import Answer, Subject, decisions
 
 #: Seconds at rest before a run, with nothing of ours at work.
 IDLE = 2.0
@@ -136,22 +136,25 @@ def _then(first: Callable[[Any], Any], second: Callable[[Any], Any]) -> Callable
 
 
 def _target(
-    kind: str, name: str, answer: Any, work: list[rounds.Work], found: list[rounds.Found],
+    kind: str, name: str, answer: Answer, work: list[rounds.Work], found: list[rounds.Found],
     power: Power, settings: Settings,
 ) -> Target:  # fmt: skip
     title = f"{kind} {name}"
     mine = [pair for pair in zip(work, found, strict=True) if pair[0].target == title]
-    trace, why = None, power.why
+    metered: dict[int, list[Energy]] | None = None  # by batch
+    idle_of_rows, why = power.idle, power.why
     if (file := settings.meter(title)) is not None:
         try:
             trace = meter.read(file)
-            for _, each in mine:
-                for window in each.windows:
-                    meter.over(trace, *window)
+            metered = {
+                each.batch: [meter.over(trace, *window) for window in result.windows]
+                for each, result in mine
+            }
+            idle_of_rows = None  # a meter was not read at rest
         except LeptonError as error:
-            trace, why = None, str(error)
+            why = str(error)
     rows = [
-        rounds.row(each, result, None if trace else power.idle, why, trace)
+        rounds.row(each, result, idle_of_rows, why, metered[each.batch] if metered else None)
         for each, result in mine
         if not result.left_out
     ]
@@ -164,8 +167,7 @@ def _target(
         )  # fmt: skip
     return Target(
         name=title, kind="cpu" if kind == "cpu" else "gpu", device=device(kind),
-        images=answer.images, identical=answer.identical, same_decision=answer.same_decision,
-        accuracy=answer.accuracy, conditions=_conditions(kind, power), rows=tuple(rows), idle=idle,
+        **vars(answer), conditions=_conditions(kind, power), rows=tuple(rows), idle=idle,
         left_out={str(each.batch): result.left_out for each, result in mine if result.left_out},
     )  # fmt: skip
 
@@ -173,7 +175,7 @@ def _target(
 def device(kind: str) -> str:
     """What computes, by its maker's name."""
     if kind == "cpu":
-        return machine.facts()["processor"]
+        return machine.processor()
     import torch
 
     return str(torch.cuda.get_device_name())

@@ -144,7 +144,7 @@ def _share_training(point: Point, place: Place, options: Options, progress: Prog
     shared = Options(place.folder / TRAINED, place.device, to="export")
     done = pipeline.build(flow, place.board, shared, progress)
     target = pipeline.build_folder(point.flow, place.board, options)
-    with artifacts.locked(target, lambda holder: progress.say(f"waiting for {holder}")):
+    with pipeline.held(target, progress):
         for kind in SHARED:
             source, final = done[kind.stage], target / kind.stage
             kept = artifacts.load(kind, final)

@@ -65,7 +65,7 @@ def sweep(
     place = Place(board, folder.absolute(), settings.device, settings.energy)
     job = Job(address, name, tuple(axes), points, place, settings.builder)
     with (
-        artifacts.locked(folder, lambda holder: progress.say(f"waiting for {holder}")),
+        pipeline.held(folder, progress),
         database_errors(address),
     ):
         study = SweepStudy(address, name, axes, points, str(folder.absolute()))

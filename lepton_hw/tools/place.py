@@ -39,6 +39,11 @@ class Ran(NamedTuple):
     said: str
 
 
+def target_of(flow: str) -> str:
+    """The folder of a flow's design on a board, below the user's home."""
+    return f"lepton/{flow}"
+
+
 def parse_place(text: str) -> Place:
     """Reads one of `KINDS`."""
     kind, colon, host = text.partition(":")
