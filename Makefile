@@ -28,7 +28,7 @@ unexport BOARD  # a PYNQ image says by this name which board it is
 FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
-	bench-certify \
+	bench-card bench-certify \
 	bench-driver test-reference bench-shell test-shell hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
 	bench-bitstreams bench-compare bench-anchors clean lock tools
 
@@ -42,6 +42,7 @@ help:
 	@echo "make bench-fifos  FIFO storage against FINN's own sizing, at the same speed"
 	@echo "make bench-kernels  LUTs of our matrix units by Yosys"
 	@echo "make bench-reference  the exact integer path against QONNX's and FINN's execution"
+	@echo "make bench-card  the exact integer path on a CUDA card (STORE=1 keeps the figures)"
 	@echo "make test-reference  1,000 random graphs each against FINN and QONNX"
 	@echo "make bench-folding  folding search against FINN's SetFolding; CNV's foldings in RTL"
 	@echo "make bench-certify  10,000 CNV images through PyTorch, QONNX and the integer path"
@@ -89,6 +90,9 @@ bench-kernels: $(STAMP)
 
 bench-reference: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.reference
+
+bench-card: $(STAMP)
+	@$(RUN)/python -m benchmarks.card $(if $(STORE),--store)
 
 test-reference: $(STAMP)
 	@LEPTON_EXAMPLES=1000 $(RUN)/python -m pytest tests/flow/test_reference_random.py \

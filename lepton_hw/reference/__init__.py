@@ -15,12 +15,16 @@ __all__ = ["load", "read"]
 
 
 def load(
-    file: Path, device: str = "cpu", batch: int | None = None, compiled: bool = False
+    file: Path,
+    device: str = "cpu",
+    batch: int | None = None,
+    compiled: bool = False,
+    captured: bool = False,
 ) -> "Reference":
     """A file ready to run; see `reference.Reference` for the options and `read` for the file."""
     from lepton_hw.reference.reference import Reference
 
-    return Reference(read(file), device, batch, compiled)
+    return Reference(read(file), device, batch, compiled, captured)
 
 
 def read(file: Path) -> Graph:

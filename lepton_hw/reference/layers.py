@@ -17,6 +17,8 @@ from lepton_hw.reference.products import DepthwiseProduct, matmul
 from lepton_hw.reference.thresholds import threshold
 
 Run = Callable[..., Any]
+#: What windows are copied in where the channels of a pixel fill whole words: fewer, larger copies.
+WORD = torch.int64
 
 
 def layer(node: Node, tensors: dict[str, Tensor], device: str) -> Any:
@@ -87,18 +89,22 @@ def _window(op: ir.Window, kind: Any, x: Any) -> Any:
     rows, columns = (height - dh * (kh - 1) - 1) // sh + 1, (width - dw * (kw - 1) - 1) // sw + 1
     if op.kernel == op.stride == (1, 1):
         return x
+    own = x.dtype
+    together = op.group == channels and dw == 1  # taps of a row lie side by side in memory
+    if together and channels * x.element_size() % WORD.itemsize == 0:
+        x = x.reshape(-1).view(WORD).reshape(batch, height, width, -1)
     sb, sy, sx, _ = x.stride()
     outer = (batch, rows, columns), (sb, sy * sh, sx * sw)
     inner: tuple[tuple[int, ...], tuple[int, ...]]
-    if op.group == channels and dw == 1:  # the taps of a row lie side by side in memory already
-        inner = (kh, kw * channels), (sy * dh, 1)
+    if together:
+        inner = (kh, kw * x.shape[3]), (sy * dh, 1)
     else:
         inner = (
             (channels // op.group, kh, kw, op.group),
             (op.group, sy * dh, sx * dw, 1),
         )
     view = x.as_strided(outer[0] + inner[0], outer[1] + inner[1])
-    return view.contiguous().reshape(batch, rows, columns, kh * kw * channels)
+    return view.contiguous().view(own).reshape(batch, rows, columns, kh * kw * channels)
 
 
 def _pool(op: ir.Pool, kind: Any, x: Any) -> Any:

@@ -46,8 +46,8 @@ def exact_floats() -> Iterator[None]:
 def matmul(layer: str, op: MatMul, source: Tensor, device: str) -> "Product":
     """The module for a layer, tried at its bounds on this device.
 
-    int8 units that saturate between (vpmaddubsw of x86 without VNNI) are found by the trial, and
-    the next wider arithmetic is taken.
+    int8 units that saturate between (vpmaddubsw of x86 without VNNI), and libraries that refuse a
+    shape, are found by the trial, and the next wider arithmetic is taken.
     """
     fast = has_fast_int8(device)
     while True:
@@ -81,7 +81,10 @@ class Product(nn.Module):  # type: ignore[misc]
         if arithmetic.kind == "int8" and self.cuda:
             pad = (0, -self.columns % MULTIPLE, 0, -self.rows % MULTIPLE)
             weights = nn.functional.pad(weights, pad)
-        weights = _plain(weights.to(getattr(torch, arithmetic.kind)).to(device))
+        weights = weights.to(getattr(torch, arithmetic.kind)).to(device)
+        # "TN", the one layout for which cuBLASLt's documentation promises int8 tensor cores.
+        by_column = arithmetic.kind == "int8" and self.cuda
+        weights = weights.T.contiguous().T if by_column else _plain(weights)
         self.register_buffer("weights", weights)
         # (x - zero) @ w + zero × (sum of w) = x @ w
         added = op.offset + arithmetic.zero * op.weights.sum(axis=0)
@@ -137,8 +140,13 @@ class Product(nn.Module):  # type: ignore[misc]
         down = torch.where(chosen > 0, low, high)
         ends = torch.tensor([[high], [low]], device=chosen.device).expand(2, self.rows)
         trials = torch.cat([up, down, ends])
-        with exact_floats():
-            found = self(trials).to(torch.int64)
+        try:
+            with exact_floats():
+                found = self(trials).to(torch.int64)
+        except RuntimeError:
+            if self.arithmetic.kind == "int8":  # others have nothing below them
+                return False
+            raise
         zero_point = self.arithmetic.zero * weights.sum(0)
         added = (0 if self.offset is None else self.offset.to(torch.int64)) - zero_point
         count = len(worst)

@@ -1,6 +1,8 @@
 """The integer path: exact at the bounds of each arithmetic, on a real design, and in refusing."""
 
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from lepton_hw.executors.reference_executor import ReferenceExecutor
 from lepton_hw.reference import products
 from lepton_hw.reference.graph import Graph, Node, Tensor
 from lepton_hw.reference.ir import MatMul, Threshold
+from lepton_hw.reference.order import quickest
 from lepton_hw.reference.reference import Reference
 from lepton_hw.reference.thresholds import Search, Table, threshold
 
@@ -159,6 +162,80 @@ def test_cuda(built: Built) -> None:
     for batch in (None, 1, 50):
         card = ReferenceExecutor(file, contract, device="cuda", batch=batch)
         assert np.array_equal(card.infer(vectors["inputs"]), vectors["torch_codes"])
+    for captured, compiled in ((True, False), (False, True), (True, True)):
+        run = reference.load(file, "cuda", 50, compiled, captured)
+        assert np.array_equal(run.infer(vectors["inputs"]), vectors["torch_codes"])
+
+
+class FakeGraph:
+    """What was launched, as a CUDA graph keeps it: the same memory in, the same memory out."""
+
+    def __init__(self) -> None:
+        self.again: Any = lambda: None
+
+    def replay(self) -> None:
+        self.again()
+
+
+def test_launches_that_are_captured_see_new_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a fake of CUDA's streams and graphs: no card."""
+    import torch
+
+    for name in ("device", "stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, lambda what: nullcontext())
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: SimpleNamespace(wait_stream=lambda s: None))
+    monkeypatch.setattr(torch.cuda, "current_stream", torch.cuda.Stream)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    run = Reference(one(MatMul(np.ones((4, 1), np.int64), np.zeros(1, np.int64)), 0, 9, 4), batch=2)
+    network = run.network
+    run._captures = True
+    first = np.arange(4).repeat(4).reshape(4, 4)
+    assert run.infer(first[:2]).tolist() == [[0], [4]]
+    captured = run._captured
+    assert captured is not None
+    kept = captured._outputs
+
+    def again() -> None:
+        with torch.inference_mode():
+            for name, value in network.infer(captured._inputs, run.graph.outputs).items():
+                kept[name].copy_(value)
+
+    captured._graph.again = again
+    assert run.infer(first).tolist() == [[0], [4], [8], [12]]  # two replays, neither overwritten
+    monkeypatch.setattr(captured, "infer", None)
+    assert run.infer(first[:3:2][:1]).tolist() == [[0]]  # a chunk of another size is not replayed
+    assert run.taps(first[:2], ("x",))["x"].tolist() == first[:2].tolist()
+
+
+def test_units_that_refuse_a_shape_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def refuse(left: Any, right: Any) -> Any:
+        raise RuntimeError("CUBLAS_STATUS_NOT_SUPPORTED")
+
+    monkeypatch.setattr(products, "has_fast_int8", lambda device: True)
+    monkeypatch.setattr(torch, "_int_mm", refuse)
+    op = MatMul(np.full((4, 2), 3), np.zeros(2, np.int64))
+    run = Reference(one(op, 0, 15, 4))
+    assert run.network.layers[0].arithmetic.kind == "float32"
+
+
+def test_fifos_are_left_out_where_nobody_looks(built: Built) -> None:
+    graph = reference.read(built.compiled.path("finn.onnx"))
+    kept = quickest(graph)
+    left_out = {node.name for node in graph.nodes} - {node.name for node in kept.nodes}
+    assert any("FIFO" in name for name in left_out)
+    assert all("FIFO" in name or "WidthConverter" in name for name in left_out)
+    assert kept.outputs == graph.outputs and kept.inputs == graph.inputs
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int64])
+def test_a_type_that_cannot_leave_the_range_needs_no_look(kind: type) -> None:
+    run = Reference(one(MatMul(np.ones((1, 1), np.int64), np.zeros(1, np.int64)), 0, 255, 1))
+    assert run.infer(np.array([[77]], kind)).tolist() == [[77]]
+    if np.iinfo(kind).min < 0:
+        with pytest.raises(InputError, match="input 'x' holds -1 to -1; expected 0 to 255"):
+            run.infer(np.array([[-1]], kind))
 
 
 def test_frames_that_are_no_frames() -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from lepton_hw.reference import read
 from lepton_hw.reference.reference import Reference
 
-from .test_reference_random import EXAMPLES
+from .test_reference_random import examples
 from .tiny_onnx import QONNX
 from .tiny_onnx import Graph as Nodes
 
@@ -185,14 +185,7 @@ def graphs(draw: Any) -> RandomQonnx:
     return RandomQonnx(draw)
 
 
-@settings(
-    max_examples=EXAMPLES,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=(Phase.generate,),
-    suppress_health_check=list(HealthCheck),
-)
+@examples
 @given(graphs())
 def test_any_qonnx_graph_is_exact(
     tmp_path_factory: pytest.TempPathFactory, graph: RandomQonnx

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +18,16 @@ from lepton_hw.reference.reference import Reference
 
 from .random_layers import RandomGraph
 
-EXAMPLES = int(os.environ.get("LEPTON_EXAMPLES", "30"))
 FRAMES = 4
+#: The same graphs every time, and no shrinking.
+examples = settings(
+    max_examples=int(os.environ.get("LEPTON_EXAMPLES", "30")),
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @st.composite
@@ -26,14 +35,7 @@ def graphs(draw: Any) -> RandomGraph:
     return RandomGraph(draw)
 
 
-@settings(
-    max_examples=EXAMPLES,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=(Phase.generate,),
-    suppress_health_check=list(HealthCheck),
-)
+@examples
 @given(graphs())
 def test_any_graph_is_exact(tmp_path_factory: pytest.TempPathFactory, graph: RandomGraph) -> None:
     assume(graph.nodes)
@@ -51,6 +53,9 @@ def test_any_graph_is_exact(tmp_path_factory: pytest.TempPathFactory, graph: Ran
     made = {name for node in whole.nodes for name in node.outputs} & expected.keys()
     assert graph.state.name in made
     run = Reference(whole, batch=3)
+    if torch.cuda.is_available():
+        card = Reference(whole, "cuda", batch=3)
+        assert np.array_equal(card.infer(frames), run.infer(frames)), describe(graph)
     found, end = run.taps(frames, tuple(made)), graph.state.name
     assert np.array_equal(run.infer(frames), found[end]), describe(graph)
     for name in made:
