@@ -29,7 +29,7 @@ FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-card bench-certify \
-	bench-driver test-reference bench-shell test-shell hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
+	bench-driver test-finn-driver test-reference bench-shell test-shell hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
 	bench-bitstreams bench-compare bench-anchors clean lock tools
 
 help:
@@ -50,6 +50,7 @@ help:
 	@echo "make bench-shell  DMA throughput, the digits CNN behind the shell, cells of the shell"
 	@echo "make test-shell  1,000 random AXI scenarios of each kind"
 	@echo "make hil     hardware-in-the-loop tests (BOARD=virtual, remote:HOST, ssh:HOST, local)"
+	@echo "make test-finn-driver  FINN's own driver package on the virtual board"
 	@echo "make bitstream  for BOARD, FLOW; TOOLCHAIN=open, vivado, virtual; SEEDS=number"
 	@echo "make docker-build  the image in which Vivado runs"
 	@echo "make open-tools  place and route for Zynq-7000 into your cache (Debian's packages)"
@@ -129,6 +130,14 @@ hil: tools $(STAMP) $(BOARD_STAMP)
 		$(RUN)/lepton deploy $$flow --board pynq_z2 --toolchain virtual || exit; done
 	@$(BOARD_VENV)/bin/python -m pytest tests/hil --board=$(BOARD) $(addprefix --design=,$(DESIGNS))
 
+# FINN's own driver, in an environment of its own: it wants another grpcio than pynq's tools.
+FINN_DRIVER := .venv-finn-driver
+test-finn-driver: tools $(STAMP) $(FINN_DRIVER)/.stamp
+	@for flow in $(FLOW) $(FLOW)_2bit; do \
+		$(RUN)/lepton deploy $$flow --board pynq_z2 --toolchain virtual || exit; done
+	@$(FINN_DRIVER)/bin/python -m pytest tests/hil/test_finn_driver.py --board=virtual \
+		$(addprefix --design=,$(DESIGNS))
+
 board-env: $(BOARD_STAMP)
 
 # Vivado if it is there and knows the board, else open tools; or TOOLCHAIN=vivado, open, virtual.
@@ -202,6 +211,15 @@ $(BOARD_STAMP): requirements.board
 		echo "pynq could not be installed (pip's reason is above); expected access to a package" \
 			"index and free disk space; run make again." >&2; exit 1; }
 	@touch $(BOARD_STAMP)
+
+$(FINN_DRIVER)/.stamp: requirements.board requirements.finn-driver
+	@rm -rf $(FINN_DRIVER) && $(PYTHON) -m venv $(FINN_DRIVER)
+	@echo "Installing pynq and finn-plus-driver into $(FINN_DRIVER) (a minute) ..."
+	@{ $(FINN_DRIVER)/bin/python -m pip install -q -r requirements.board -r requirements.finn-driver && \
+	   PYTHONPATH=. $(FINN_DRIVER)/bin/python -m lepton_hw.virtual install >/dev/null ; } || { \
+		echo "finn-plus-driver could not be installed (pip's reason is above); expected access to a" \
+			"package index and free disk space; run make again." >&2; exit 1; }
+	@touch $@
 
 # finn-plus stays out of the lock (it would refuse it), CUDA's own packages too (torch pins them),
 # and so do local versions such as +cpu.
