@@ -18,9 +18,9 @@ import numpy as np
 from benchmarks.table import write
 from lepton_hw.board import load_board
 from lepton_hw.contract import InputContract, Port
+from lepton_hw.datatypes import value_range
 from lepton_hw.deployment import write_deployment
 from lepton_hw.design import Design, Stream
-from lepton_hw.sim.packing import value_range
 
 #: What must be reached: bytes of codes a second, and of a call of one image without registers.
 GOAL_MB_S, GOAL_US = 500.0, 20.0

@@ -9,11 +9,11 @@ from typing import Any
 from qonnx.core.modelwrapper import ModelWrapper
 
 from lepton_hw.errors import StageError
+from lepton_hw.qonnx_names import ENLARGING, enlarging_mode
 
 #: Rounds after which a graph that still changes is left as it is; residual blocks need one each.
 MAX_ROUNDS = 20
 POOLED = "GlobalAveragePool"
-ENLARGING = ("Resize", "Upsample")
 
 
 def move_scales(model: ModelWrapper) -> ModelWrapper:
@@ -43,10 +43,9 @@ def move_layouts(model: ModelWrapper) -> ModelWrapper:
 def _require_nearest(model: ModelWrapper) -> None:
     for node in model.graph.node:
         if node.op_type in ENLARGING:
-            mode = next((a.s.decode() for a in node.attribute if a.name == "mode"), "nearest")
-            kind = model.get_tensor_datatype(node.input[0]).name
+            mode, kind = enlarging_mode(node), model.get_tensor_datatype(node.input[0])
             raise StageError(
-                f"layer {node.name} ({node.op_type}, mode '{mode}', of {kind})",
+                f"layer {node.name} ({node.op_type}, mode '{mode}', of {kind.name})",
                 "nearest-neighbour upsampling of integers",
                 "put it behind a quantiser, with mode 'nearest', and train again",
             )

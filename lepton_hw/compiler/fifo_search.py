@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_hw.datatypes import value_range
 from lepton_hw.design import Design
 from lepton_hw.progress import Progress
 from lepton_hw.sim.deadlock import Deadlock
 from lepton_hw.sim.gauges import GaugedDesign, needed
-from lepton_hw.sim.packing import value_range
 
 Depths = dict[str, int]
 #: Deepest FIFO that FINN builds as one shift register, a LUT a bit; less saves nothing.

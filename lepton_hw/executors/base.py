@@ -3,7 +3,6 @@
 An executor never converts, rounds or rescales what it is given.
 """
 
-import re
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_hw.contract import InputContract, Port
+from lepton_hw.datatypes import value_range
 from lepton_hw.errors import InputError
 
 Codes = NDArray[np.int64]
@@ -58,7 +58,7 @@ def check_codes(codes: NDArray[Any], contract: InputContract) -> Codes:
         )
     if not np.issubdtype(codes.dtype, np.integer):
         raise InputError(f"input of type {codes.dtype}", "integer codes", "convert the input")
-    low, high = integer_range(door.dtype)
+    low, high = value_range(door.dtype)
     if codes.size and (codes.min() < low or codes.max() > high):
         wrong = np.argwhere((codes < low) | (codes > high))[0]
         index = tuple(int(i) for i in wrong)
@@ -68,18 +68,6 @@ def check_codes(codes: NDArray[Any], contract: InputContract) -> Codes:
             "apply the steps of the input contract",
         )
     return codes.astype(np.int64)
-
-
-def integer_range(dtype: str) -> tuple[int, int]:
-    """Smallest and largest value of a FINN integer datatype (its values need not be all)."""
-    special = {"BIPOLAR": (-1, 1), "TERNARY": (-1, 1), "BINARY": (0, 1)}
-    if dtype in special:
-        return special[dtype]
-    match = re.fullmatch(r"(U?)INT([1-9][0-9]?)", dtype)
-    if match is None:
-        raise InputError(f"datatype '{dtype}'", "an integer datatype", "correct the contract")
-    bits = int(match[2])
-    return (0, (1 << bits) - 1) if match[1] else (-(1 << bits - 1), (1 << bits - 1) - 1)
 
 
 def to_codes(outputs: NDArray[Any], port: Port) -> tuple[Codes, float]:

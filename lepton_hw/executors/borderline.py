@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_hw.certificate import FloatCheck, LayerMargin
+from lepton_hw.qonnx_names import QUANT
 
 Floats = NDArray[np.float32]
 #: Activations listed one by one in the file; the counts go on beyond.
@@ -115,7 +116,7 @@ def _decisions(model: Any) -> list[Decision]:
         if model.get_initializer(node.input[0]) is not None:
             continue  # weights
         name = node.name or node.output[0]
-        if node.op_type in ("Quant", "IntQuant"):
+        if node.op_type in QUANT:
             kind = getCustomOp(node).get_integer_datatype(model)
             scale, zero = (model.get_initializer(tensor) for tensor in node.input[1:3])
             if scale is None or zero is None:

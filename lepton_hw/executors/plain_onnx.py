@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from lepton_hw.errors import InputError
-
-QUANTISERS = ("Quant", "IntQuant", "BipolarQuant")
+from lepton_hw.qonnx_names import QUANTISERS
 
 
 def plain(model: Any, quantised: bool = True) -> Any:

@@ -9,6 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from lepton_hw.contract import Port
+from lepton_hw.datatypes import bits_of
 
 if TYPE_CHECKING:
     from lepton_hw.reporting.facts import Facts
@@ -47,6 +48,4 @@ def roofline(facts: "Facts") -> Roofline | None:
 
 def _bytes(port: Port) -> float:
     """Of a frame; a code takes at least its own bits."""
-    digits = "".join(each for each in port.dtype if each.isdigit())
-    bits = int(digits) if digits else 2 if port.dtype == "TERNARY" else 1
-    return max(1.0, prod(port.shape) * bits / 8)
+    return max(1.0, prod(port.shape) * bits_of(port.dtype) / 8)

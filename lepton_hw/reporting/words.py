@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lepton_hw.contract import InputContract, Port
+from lepton_hw.datatypes import value_range
 from lepton_hw.errors import InputError
-from lepton_hw.sim.packing import value_range
 
 EXECUTORS = {
     "torch": "PyTorch",

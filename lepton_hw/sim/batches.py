@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_hw.datatypes import value_range
 from lepton_hw.design import Design, Stream
 from lepton_hw.errors import InputError
 from lepton_hw.sim import packing
@@ -60,7 +61,7 @@ def to_beats(design: Design, batch: Batch) -> list[packing.Words]:
 
 def room(stream: Stream, frames: int) -> packing.Words:
     """Zeroed beats for `frames` frames; raises `InputError` for a stream that has no integers."""
-    packing.value_range(stream.dtype)
+    value_range(stream.dtype)
     return np.zeros((frames * stream.beats, packing.words_per_beat(stream.width)), np.uint32)
 
 

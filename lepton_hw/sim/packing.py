@@ -5,12 +5,12 @@ A beat holds the last axis of a folded tensor, element 0 in the lowest bits, eac
 ignored on reading. It knows nothing of streams in time.
 """
 
-import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_hw.datatypes import value_range
 from lepton_hw.errors import InputError
 
 Words = NDArray[np.uint32]
@@ -22,25 +22,6 @@ _BLOCK = 1 << 22  # bits unpacked at a time: one byte each, so 4 MiB of scratch 
 def words_per_beat(width: int) -> int:
     """32-bit words that hold a beat of `width` bits."""
     return -(-width // 32)
-
-
-def value_range(dtype: str) -> tuple[int, int]:
-    """Lowest and highest integer of a FINN datatype (``UINT4``, ``INT8``, ``BIPOLAR`` …).
-
-    Raises `InputError` for anything that is not an integer type of at most 62 bits.
-    """
-    fixed = {"BIPOLAR": (-1, 1), "BINARY": (0, 1), "TERNARY": (-1, 1)}
-    if dtype in fixed:
-        return fixed[dtype]
-    match = re.fullmatch(r"(U?)INT([1-9][0-9]?)", dtype)
-    if match is None or int(match[2]) > 62:
-        raise InputError(
-            f"a stream has the datatype {dtype}",
-            "an integer type of at most 62 bits",
-            "export the model with integer inputs and outputs",
-        )
-    bits = int(match[2])
-    return (0, (1 << bits) - 1) if match[1] else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
 
 def pack(values: NDArray[Any], elements: int, bits: int, width: int, dtype: str) -> Words:

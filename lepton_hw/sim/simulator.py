@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_hw.datatypes import value_range
 from lepton_hw.design import Design
 from lepton_hw.errors import InputError, StageError
 from lepton_hw.progress import SILENT, Progress
@@ -37,7 +38,7 @@ class Simulator:
         self.design, self.folder, self.cache = design, folder.resolve(), cache
         self._trace, self._quick, self._toggles = trace, quick, toggles
         for name in (*design.inputs, *design.outputs):
-            packing.value_range(design.stream(name).dtype)
+            value_range(design.stream(name).dtype)
 
     def build(self, *, observed: bool = False, trace: bool = False) -> Path:
         """The shared library: `observed` can record internal streams, `trace` writes FST."""

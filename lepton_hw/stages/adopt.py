@@ -18,6 +18,7 @@ from lepton_hw.errors import InputError
 from lepton_hw.executors.qonnx_executor import QonnxExecutor
 from lepton_hw.flow import Flow
 from lepton_hw.progress import Progress
+from lepton_hw.qonnx_names import QUANTISERS
 from lepton_hw.stages.export import Exported
 from lepton_hw.stages.onnx_checks import (
     DECISIONS,
@@ -151,7 +152,7 @@ def _move_quantiser_out(model: Any, file: Path) -> tuple[list[dict[str, Any]], f
     while True:
         consumers = model.find_consumers(tensor) or []
         node = consumers[0] if len(consumers) == 1 else None
-        if node is None or node.op_type not in (*HOST_HEAD, "Quant", "IntQuant", "BipolarQuant"):
+        if node is None or node.op_type not in (*HOST_HEAD, *QUANTISERS):
             raise InputError(
                 f"{file}: nothing says which integers input '{model.graph.input[0].name}' takes",
                 "an integer datatype on the input, or a quantiser behind it",

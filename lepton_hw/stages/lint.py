@@ -15,8 +15,9 @@ import numpy as np
 from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
+from lepton_hw.qonnx_names import ENLARGING, QUANT, QUANTISERS, enlarging_mode
 from lepton_hw.stages.onnx_checks import KNOWN, LAYERS, MAX_BITS, MAX_INPUT_BITS, read_onnx
-from lepton_hw.stages.quantised import JOINS, QUANT, codes_of, is_static, one_value, origin
+from lepton_hw.stages.quantised import JOINS, codes_of, is_static, one_value, origin
 from lepton_hw.stages.remedies import apply_remedies
 
 SMOOTH = ("Sigmoid", "Tanh", "Gelu", "Erf", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "Softplus")
@@ -129,7 +130,7 @@ def _float_input(model: Any, node: Any) -> Iterator[Finding]:
             "it reads the model's input, which has no integer type",
             "quantise the input, or pass --input-type when building",
         )
-    elif source.op_type not in (*QUANT, "BipolarQuant", "Trunc", *_AVERAGES):
+    elif source.op_type not in (*QUANTISERS, "Trunc", *_AVERAGES):
         yield _finding(
             node,
             f"its input is float, straight from {source.name or source.op_type}",
@@ -164,7 +165,7 @@ def _scale_before_pool(model: Any, node: Any) -> Iterator[Finding]:
         return
     source = origin(model, node.input[0])
     name = "the model's float input" if source is None else source.name or source.op_type
-    if source is None or source.op_type not in (*QUANT, "BipolarQuant"):
+    if source is None or source.op_type not in QUANTISERS:
         yield _finding(
             node,
             f"{name} stands between it and the quantiser before it",
@@ -185,10 +186,7 @@ def _float_thresholds(model: Any, node: Any) -> Iterator[Finding]:
 
 
 def _smooth_resize(model: Any, node: Any) -> Iterator[Finding]:
-    if node.op_type not in ("Resize", "Upsample"):
-        return
-    mode = next((a.s.decode() for a in node.attribute if a.name == "mode"), "nearest")
-    if mode != "nearest":
+    if node.op_type in ENLARGING and (mode := enlarging_mode(node)) != "nearest":
         yield _finding(
             node, f"it interpolates (mode '{mode}')", "use mode 'nearest' and train again"
         )

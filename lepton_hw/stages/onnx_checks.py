@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from lepton_hw.errors import InputError
+from lepton_hw.qonnx_names import ENLARGING, QUANT, QUANTISERS
 
 MAX_BYTES = 1 << 30
-QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold")
 LAYERS = ("Conv", "MatMul", "Gemm")
 DECISIONS = {"Softmax": "softmax", "LogSoftmax": "softmax", "TopK": "top_k", "ArgMax": "argmax"}
 HOST_HEAD = ("Mul", "Add", "Sub", "Div", "Reshape", "Flatten", "Identity")
 KNOWN = {
-    *QUANTISERS, *LAYERS, *DECISIONS, *HOST_HEAD, "Trunc", "BatchNormalization", "Relu",
-    "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Transpose", "Concat", "Split",
-    "Resize", "Upsample", "Pad", "Sigmoid", "HardTanh", "Clip", "Im2Col", "Squeeze", "Unsqueeze",
+    *QUANTISERS, *LAYERS, *DECISIONS, *HOST_HEAD, *ENLARGING, "MultiThreshold", "Trunc",
+    "BatchNormalization", "Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean",
+    "Transpose", "Concat", "Split", "Pad", "Sigmoid", "HardTanh", "Clip", "Im2Col", "Squeeze",
+    "Unsqueeze",
 }  # fmt: skip
 #: FINN turns an activation of b bits into 2^b - 1 thresholds and refuses more than 8 bits.
 MAX_BITS = 8
@@ -137,7 +138,7 @@ def require_quantised(model: Any, file: Path) -> None:
 def require_bit_widths(model: Any, file: Path) -> None:
     """Quantisers must give whole numbers of bits: weights up to 8, activations 1 to 8."""
     for node in model.graph.node:
-        if node.op_type not in ("Quant", "IntQuant"):
+        if node.op_type not in QUANT:
             continue
         bits = model.get_initializer(node.input[3]) if len(node.input) > 3 else None
         if bits is None or np.size(bits) != 1:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-QUANT = ("Quant", "IntQuant")
+from lepton_hw.qonnx_names import QUANTISERS
+
 #: Operators through which a quantised tensor keeps its codes and its scale.
 TRANSPARENT = (
     "Reshape", "Flatten", "Transpose", "Identity", "MaxPool", "Resize", "Upsample", "Split",
@@ -43,7 +44,7 @@ def codes_of(model: Any, tensor: str) -> Codes | None:
     node = model.find_producer(tensor)
     if node is None:
         return _of_input(model, tensor)
-    if node.op_type in (*QUANT, "BipolarQuant"):
+    if node.op_type in QUANTISERS:
         return _of_quantiser(model, node)
     if node.op_type in JOINS:
         return _of_join(node.op_type, [codes_of(model, name) for name in node.input])

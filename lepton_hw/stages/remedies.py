@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from lepton_hw.qonnx_names import QUANT
 from lepton_hw.stages.onnx_checks import MAX_BITS
 from lepton_hw.stages.quantised import (
     JOINS,
-    QUANT,
     Codes,
     codes_of,
     constant_factor,

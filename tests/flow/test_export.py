@@ -7,7 +7,7 @@ import pytest
 
 from lepton_hw.artifacts import save
 from lepton_hw.errors import InputError, Mismatch, StageError
-from lepton_hw.executors.base import Executor, check_codes, integer_range
+from lepton_hw.executors.base import Executor, check_codes
 from lepton_hw.executors.qonnx_executor import QonnxExecutor
 from lepton_hw.flow import CenterCrop, Flow, Normalise
 from lepton_hw.stages import export, train
@@ -128,13 +128,3 @@ def test_codes_that_break_the_contract(exported: export.Exported) -> None:
     ):
         with pytest.raises(InputError, match=message):
             check_codes(wrong, contract)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "expected"),
-    [("UINT8", (0, 255)), ("INT4", (-8, 7)), ("BIPOLAR", (-1, 1)), ("BINARY", (0, 1))],
-)
-def test_integer_ranges(dtype: str, expected: tuple[int, int]) -> None:
-    assert integer_range(dtype) == expected
-    with pytest.raises(InputError, match="datatype 'FLOAT32'"):
-        integer_range("FLOAT32")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lepton_hw.datatypes import value_range
 from lepton_hw.onboard.errors import DesignError
 from lepton_hw.onboard.packing import BLOCK, Packing, bits_of
 from lepton_hw.sim import packing as simulator
@@ -14,7 +15,7 @@ DTYPES = ["BIPOLAR", "TERNARY", "BINARY", *(f"{s}INT{b}" for b in WIDTHS for s i
 
 
 def random_codes(dtype: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    low, high = simulator.value_range(dtype)
+    low, high = value_range(dtype)
     codes = np.random.default_rng(seed).integers(low, high, shape, endpoint=True)
     return np.where(codes > 0, 1, -1) if dtype == "BIPOLAR" else codes
 
