@@ -23,7 +23,7 @@ from lepton_hw.pipeline import Options, build
 from lepton_hw.progress import SILENT
 from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.qonnx_file import export_qonnx
-from lepton_hw.stages.sweep import Sweep
+from lepton_hw.stages.whole_set import WholeSet
 
 MINUTES = 10.0
 SHAPE, CLASSES = (32, 32, 3), 10
@@ -50,7 +50,7 @@ def main() -> None:
     qonnx = QonnxExecutor(done["export"].path("model.onnx"), contract)
     integers = ReferenceExecutor(compiled.path("finn.onnx"), contract)
     borderline = Borderline(qonnx.model)
-    found = Sweep(qonnx, integers, borderline, None, "").run(inputs, codes, 0, SILENT)
+    found = WholeSet(qonnx, integers, borderline, None, "").run(inputs, codes, 0, SILENT)
     seconds = time.perf_counter() - start
     check = borderline.check()
     row = {

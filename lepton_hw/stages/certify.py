@@ -29,7 +29,7 @@ from lepton_hw.stages.export import Exported
 from lepton_hw.stages.runner import PACKAGES, versions
 from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.stitch import Stitched
-from lepton_hw.stages.sweep import Sweep
+from lepton_hw.stages.whole_set import WholeSet
 
 Ints = NDArray[np.int64]
 FILE, BORDERLINE = "certificate.json", "borderline.csv"
@@ -85,16 +85,16 @@ def run(
     reference = next(iter(results))
     agreements = {name: agreement(results[reference], got) for name, got in results.items()}
     key = f"{exported.digest} {compiled.digest} {code_digest(__name__)}"
-    swept = Sweep(qonnx, integers, borderline, kept, key).run(
+    rest = WholeSet(qonnx, integers, borderline, kept, key).run(
         everything[:count], torch_codes, len(inputs), progress
     )
-    agreements = _joined(agreements, swept.agreements(len(inputs)))
+    agreements = _joined(agreements, rest.agreements(len(inputs)))
     outputs_agree = not any(row.mismatches for row in agreements.values())
     frames = range(min(LAYER_FRAMES, len(inputs)))
     inside = compare_layers(rtl, finn, inputs, frames)
     divergence = inside
     if divergence is None and not outputs_agree:
-        divergence = find_divergence(results, inputs, finn, rtl, integers) or swept.first
+        divergence = find_divergence(results, inputs, finn, rtl, integers) or rest.first
     borderline.save(workdir / BORDERLINE)
     certificate = Certificate(
         exact=outputs_agree and inside is None,

@@ -1,7 +1,7 @@
 """Compares executors on more vectors than the RTL can run, chunk by chunk.
 
-Holds one chunk of outputs at a time, and keeps what it has found after each, so that a sweep that
-was stopped goes on where it was.
+Holds one chunk of outputs at a time, and keeps what it has found after each, so that a comparison
+that was stopped goes on where it was.
 """
 
 import json
@@ -24,7 +24,7 @@ from lepton_hw.progress import Progress
 
 Ints = NDArray[np.int64]
 CHUNK = 256
-FILE = "sweep.json"
+FILE = "whole_set.json"
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Found:
         }
 
 
-class Sweep:
+class WholeSet:
     """A comparison of PyTorch's codes, QONNX and the integer path from frame `start` on."""
 
     def __init__(

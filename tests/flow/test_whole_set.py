@@ -15,7 +15,7 @@ from lepton_hw.executors.bisect import compare_reference
 from lepton_hw.executors.finn_executor import FinnExecutor
 from lepton_hw.executors.reference_executor import ReferenceExecutor
 from lepton_hw.progress import SILENT
-from lepton_hw.stages import certify, sweep
+from lepton_hw.stages import certify, whole_set
 
 from .conftest import IMAGES, Built
 
@@ -46,10 +46,10 @@ def test_more_than_there_are(built: Built, tmp_path: Path) -> None:
         certified(built, tmp_path / "certify", 361, None)
 
 
-def test_a_stopped_sweep_goes_on(
+def test_a_stopped_comparison_goes_on(
     built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "CHUNK", 100)
+    monkeypatch.setattr(whole_set, "CHUNK", 100)
     whole = certified(built, tmp_path / "whole", "all", None)
     infer, seen = ReferenceExecutor.infer, []
 
@@ -78,7 +78,7 @@ def test_a_stopped_sweep_goes_on(
 @pytest.mark.parametrize("content", ["", "{}", '{"key": "other", "start": 40}', "[1"])
 def test_what_was_kept_may_be_anything(built: Built, tmp_path: Path, content: str) -> None:
     (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / sweep.FILE).write_text(content)
+    (tmp_path / "kept" / whole_set.FILE).write_text(content)
     certificate = certified(built, tmp_path / "certify", 60, tmp_path / "kept")
     assert certificate.exact
     assert certificate.executors["reference"].vectors == 60
