@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_hw.sim import opened
 from lepton_hw.sim.bench import Plan
+from lepton_hw.sim.opened import HANDLE, U64
 
-_U64 = ctypes.c_uint64
-_HANDLE = ctypes.c_void_p
-_ATTACH = [_HANDLE, ctypes.c_uint, _HANDLE, _U64, _U64, ctypes.c_size_t, _HANDLE]
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+_ATTACH = [HANDLE, ctypes.c_uint, HANDLE, U64, U64, ctypes.c_size_t, HANDLE]
+_SIGNATURES: opened.Signatures = {
     "lepton_open": (
-        _HANDLE,
-        [ctypes.c_char_p, _U64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_double],
+        HANDLE,
+        [ctypes.c_char_p, U64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_double],
     ),
-    "lepton_problem": (ctypes.c_char_p, [_HANDLE]),
-    "lepton_run": (ctypes.c_int, [_HANDLE, _U64, _U64]),
-    "lepton_trace": (None, [_HANDLE, ctypes.c_char_p, _U64, _U64]),
-    "lepton_counters": (_HANDLE, [_HANDLE]),
-    "lepton_state": (None, [_HANDLE] * 7),
-    "lepton_close": (None, [_HANDLE]),
+    "lepton_problem": (ctypes.c_char_p, [HANDLE]),
+    "lepton_run": (ctypes.c_int, [HANDLE, U64, U64]),
+    "lepton_trace": (None, [HANDLE, ctypes.c_char_p, U64, U64]),
+    "lepton_counters": (HANDLE, [HANDLE]),
+    "lepton_state": (None, [HANDLE] * 7),
+    "lepton_close": (None, [HANDLE]),
     "lepton_input": (None, _ATTACH),
     "lepton_output": (None, _ATTACH),
     "lepton_tap": (None, _ATTACH),
@@ -43,19 +43,15 @@ class Status(IntEnum):
 
 def load(path: Path) -> ctypes.CDLL:
     """Opens a library and declares its functions."""
-    library = ctypes.CDLL(str(path), mode=ctypes.DEFAULT_MODE)
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
+    return opened.load(path, _SIGNATURES)
 
 
 def counters_type(plan: Plan) -> type[ctypes.Structure]:
     """The C struct ``Counters`` of a design."""
     entries, fifos, nodes = (max(1, len(part)) for part in (plan.entries, plan.fifos, plan.nodes))
     fields = [
-        ("beats", _U64 * entries), ("blocked", _U64 * entries), ("starved", _U64 * entries),
-        ("fill_sum", _U64 * fifos),
+        ("beats", U64 * entries), ("blocked", U64 * entries), ("starved", U64 * entries),
+        ("fill_sum", U64 * fifos),
         ("fill", ctypes.c_int32 * fifos), ("fill_max", ctypes.c_int32 * fifos),
         ("busy", ctypes.c_uint32 * nodes), ("moving", ctypes.c_uint32 * nodes),
     ]  # fmt: skip

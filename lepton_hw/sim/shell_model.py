@@ -8,33 +8,18 @@ NumPy only, since it also runs where pynq does; it builds nothing and knows no d
 import ctypes
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_hw.errors import InputError, StageError
+from lepton_hw.errors import InputError
+from lepton_hw.sim.opened import HANDLE, U32, U64, Opened, Signatures
 
 IDMA, ODMA, LEPTON = 0x0_0000, 0x1_0000, 0x2_0000
 _OKAY, _SLVERR, _DECERR = 0, 2, 3
 _WINDOWS = 0x4_0000  # windows of weights, where there are any, begin here
-_U64, _U32, _HANDLE = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "lepton_open": (
-        _HANDLE, [ctypes.c_char_p, _HANDLE, _U64, _U64, ctypes.c_uint, ctypes.c_char_p],
-    ),
-    "lepton_problem": (ctypes.c_char_p, [_HANDLE]),
-    "lepton_cycle": (_U64, [_HANDLE]),
-    "lepton_reset": (None, [_HANDLE]),
-    "lepton_read": (ctypes.c_int, [_HANDLE, _U32, _HANDLE]),
-    "lepton_write": (ctypes.c_int, [_HANDLE, _U32, _U32, ctypes.c_uint]),
-    "lepton_step": (None, [_HANDLE, _U64]),
-    "lepton_stalls": (None, [_HANDLE, _HANDLE, _U32, _U64]),
-    "lepton_range": (None, [_HANDLE, _U64, _U64, ctypes.c_uint]),
-    "lepton_no_ranges": (None, [_HANDLE]),
-    "lepton_traffic": (None, [_HANDLE, _HANDLE, _HANDLE]),
-    "lepton_close": (None, [_HANDLE]),
-}  # fmt: skip
+_TEXT = ctypes.c_char_p
 
 
 @dataclass(frozen=True)
@@ -75,7 +60,7 @@ class Traffic:
     writes_open: int
 
 
-class ShellModel:
+class ShellModel(Opened):
     """A library that was built with ``shell.cpp``, opened; a context manager.
 
     Args:
@@ -89,6 +74,17 @@ class ShellModel:
         trace: path of an FST waveform, for a library that was built for it.
     """
 
+    what = "the simulated shell"
+    signatures: ClassVar[Signatures] = {
+        "lepton_open": (HANDLE, [_TEXT, HANDLE, U64, U64, ctypes.c_uint, _TEXT]),
+        "lepton_read": (ctypes.c_int, [HANDLE, U32, HANDLE]),
+        "lepton_write": (ctypes.c_int, [HANDLE, U32, U32, ctypes.c_uint]),
+        "lepton_stalls": (None, [HANDLE, HANDLE, U32, U64]),
+        "lepton_range": (None, [HANDLE, U64, U64, ctypes.c_uint]),
+        "lepton_no_ranges": (None, [HANDLE]),
+        "lepton_traffic": (None, [HANDLE, HANDLE, HANDLE]),
+    }
+
     def __init__(
         self,
         library: Path,
@@ -100,37 +96,12 @@ class ShellModel:
         trace: Path | None = None,
         limit: int = 0x4_0000,
     ) -> None:
-        self._handle: int | None = None
         _check_memory(memory, base)
         self.memory, self.base, self._limit = memory, base, limit
-        self._library = _load(library)
-        self._handle = self._library.lepton_open(
-            str(folder.resolve()).encode(), memory.ctypes.data, base, memory.size, max_burst,
+        super().__init__(
+            library, folder, memory.ctypes.data, base, memory.size, max_burst,
             str(trace or "").encode(),
         )  # fmt: skip
-        self._check()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the simulation; safe to call again."""
-        if self._handle is not None:
-            self._library.lepton_close(self._handle)
-            self._handle = None
-
-    @property
-    def cycle(self) -> int:
-        """Clock cycles since the simulation was opened."""
-        return int(self._library.lepton_cycle(self._open()))
-
-    def reset(self) -> None:
-        """The reset of the whole programmable logic, as after a new bitstream; memory stays."""
-        self._library.lepton_reset(self._open())
-        self._check()
 
     def read(self, offset: int) -> int:
         """The register at a byte offset, 0 to 0x3FFFC; raises `InputError` where it refuses."""
@@ -145,11 +116,6 @@ class ShellModel:
             self._open(), self._at(offset), value & 0xFFFF_FFFF, strobes
         )
         self._check_answer(said, "write", offset)
-
-    def step(self, cycles: int) -> None:
-        """Lets the clock run without any register access."""
-        self._library.lepton_step(self._open(), cycles)
-        self._check()
 
     def allow(self, address: int, size: int) -> None:
         """From now on memory from `address` on answers; what is never allowed answers DECERR."""
@@ -173,29 +139,15 @@ class ShellModel:
 
     def traffic(self) -> Traffic:
         """What moved on the DMA port since the last call."""
-        raw, still_open = (_U64 * 9)(), (_U32 * 2)()
+        raw, still_open = (U64 * 9)(), (U32 * 2)()
         self._library.lepton_traffic(self._open(), raw, still_open)
         return Traffic(*raw, *still_open)
-
-    def _open(self) -> int:
-        if self._handle is None:
-            raise ValueError("the simulation is closed")
-        return self._handle
 
     def _at(self, offset: int) -> int:
         if not 0 <= offset < self._limit or offset % 4:
             limit = f"a multiple of 4 below {self._limit:#x}"
             raise InputError(f"the register offset is {offset:#x}", limit, "change it")
         return offset
-
-    def _check(self) -> None:
-        problem = self._library.lepton_problem(self._handle).decode(errors="replace")
-        if problem:
-            raise StageError(
-                f"the simulated shell complains in cycle {self.cycle}: {problem.rstrip('.')}",
-                "no complaint",
-                "report this, with the design",
-            )
 
     def _check_answer(self, said: int, way: str, offset: int) -> None:
         self._check()
@@ -218,11 +170,3 @@ def _check_memory(memory: NDArray[np.uint8], base: int) -> None:
             "contiguous bytes, a multiple of 8, from a multiple of 4096 to at most 4 GiB",
             "pass another array or base",
         )
-
-
-def _load(path: Path) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(path))
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
