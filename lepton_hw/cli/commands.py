@@ -12,7 +12,9 @@ import typer
 
 from lepton_hw import __version__
 from lepton_hw.artifacts import Artifact
-from lepton_hw.board import Board, known_boards, load_board
+from lepton_hw.board import Board
+from lepton_hw.cli import options as opt
+from lepton_hw.cli.options import board_named
 from lepton_hw.cli.screen import Screen, figures, listing
 from lepton_hw.cli.summary import advice, summary, tools
 from lepton_hw.errors import InputError, MissingTool
@@ -26,18 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="From a quantised CNN in Brevitas to an FPGA design proven bit-exact.",
 )
-
-FlowName = Annotated[str, typer.Argument(help="a flow's name, or the path of its file")]
-MaybeFlow = Annotated[str, typer.Argument(help="a flow's name or file; not with --model")]
-BoardName = Annotated[str, typer.Option("--board", "-b", help="a board's name or file")]
-BuildDir = Annotated[Path, typer.Option(help="where artifacts go")]
-Vectors = Annotated[
-    str, typer.Option(help="vectors for PyTorch, QONNX and the integer path: a number, or all")
-]
-Device = Annotated[str, typer.Option(help="cpu or cuda, for training")]
-AsJson = Annotated[bool, typer.Option("--json", help="print results as JSON")]
-Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
-DEFAULT_BUILD = Path("build")
 
 
 def _version(wanted: bool) -> None:
@@ -57,8 +47,8 @@ def _root(
 
 @app.command("build")
 def build_command(  # noqa: PLR0913 – each is an option of the command line
-    flow: MaybeFlow = "",
-    board: BoardName = "",
+    flow: Annotated[str, typer.Argument(help="a flow's name or file; not with --model")] = "",
+    board: opt.BoardName = "",
     to: Annotated[str, typer.Option(help=f"last stage: {', '.join(STAGES)}")] = "report",
     model: Annotated[str, typer.Option(help="a finished QONNX file instead of a flow")] = "",
     input_type: Annotated[str, typer.Option(help="integers that --model takes, e.g. INT8")] = "",
@@ -67,11 +57,11 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
     folding: Annotated[str | None, typer.Option(help="a FINN folding JSON")] = None,
     fifo_max_depth: Annotated[int | None, typer.Option(help="deepest FIFO, in beats")] = None,
     fifo_time_limit: Annotated[str | None, typer.Option(help="for sizing FIFOs: '60 s'")] = None,
-    vectors: Vectors = "",
-    device: Device = "cpu",
-    build_dir: BuildDir = DEFAULT_BUILD,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    vectors: opt.Vectors = "",
+    device: opt.Device = "cpu",
+    build_dir: opt.BuildDir = opt.BUILD,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Build a flow, or a finished model, for a board, up to a stage."""
     if bool(flow) == bool(model):
@@ -96,12 +86,12 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
 
 def _stage_command(stage: str, text: str) -> None:
     def command(
-        flow: FlowName,
-        board: BoardName = "",
-        device: Device = "cpu",
-        build_dir: BuildDir = DEFAULT_BUILD,
-        as_json: AsJson = False,
-        debug: Debug = False,
+        flow: opt.FlowName,
+        board: opt.BoardName = "",
+        device: opt.Device = "cpu",
+        build_dir: opt.BuildDir = opt.BUILD,
+        as_json: opt.AsJson = False,
+        debug: opt.Debug = False,
     ) -> None:
         _build(load_flow(flow), board_named(board), Options(build_dir, device, stage), as_json)
 
@@ -118,13 +108,13 @@ _stage_command("simulate", "Run the test images through the RTL, cycle by cycle.
 
 @app.command("certify")
 def certify_command(
-    flow: FlowName,
-    board: BoardName = "",
-    vectors: Vectors = "",
-    device: Device = "cpu",
-    build_dir: BuildDir = DEFAULT_BUILD,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    flow: opt.FlowName,
+    board: opt.BoardName = "",
+    vectors: opt.Vectors = "",
+    device: opt.Device = "cpu",
+    build_dir: opt.BuildDir = opt.BUILD,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Compare all executors, integer by integer."""
     value = _with_vectors(load_flow(flow), vectors)
@@ -137,8 +127,8 @@ _stage_command("report", "Write the report.")
 @app.command()
 def lint(
     model: Annotated[str, typer.Argument(help="a QONNX file, or a flow before it is trained")],
-    as_json: AsJson = False,
-    debug: Debug = False,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Say which layers of a QONNX file or a flow will not map to hardware, and why."""
     from lepton_hw.stages.lint import lint_file, lint_flow
@@ -161,7 +151,7 @@ def lint(
 
 
 @app.command()
-def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
+def doctor(as_json: opt.AsJson = False, debug: opt.Debug = False) -> None:
     """Say what is installed, and what each missing tool would enable."""
     from lepton_hw.tools.doctor import examine
 
@@ -182,15 +172,6 @@ def doctor(as_json: AsJson = False, debug: Debug = False) -> None:
         )
 
 
-def board_named(name: str) -> Board:
-    """The board that the command line names; raises `InputError` where it names none."""
-    if not name:
-        raise InputError(
-            "no board was named", f"one of {', '.join(known_boards())}", "pass --board BOARD"
-        )
-    return load_board(name)
-
-
 def _model_flow(model: str, input_type: str, input_scale: float) -> Flow:
     name = re.sub(r"[^a-z0-9]+", "_", Path(model).stem.lower()).strip("_") or "model"
     values: dict[str, Any] = {
@@ -208,7 +189,7 @@ def _goal(before: Compile, target_fps: int | None, folding: str | None) -> Compi
     if target_fps is not None and folding is not None:
         raise InputError("both --target-fps and --folding", "one of them", "leave one out")
     goal = validate({"target_fps": target_fps, "folding": folding}, Compile, "command line")
-    kept = {"target_fps", "folding", "largest"}
+    kept = {"target_fps", "target_latency_us", "folding", "largest", "objective"}
     rest = {name: value for name, value in before if name not in kept}
     return goal.model_copy(update=rest)
 

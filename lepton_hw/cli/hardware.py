@@ -10,16 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from lepton_hw.artifacts import Artifact
-from lepton_hw.cli.commands import (  # the verbs of both modules are in one `app`
-    DEFAULT_BUILD,
-    AsJson,
-    BoardName,
-    BuildDir,
-    Debug,
-    FlowName,
-    app,
-    board_named,
-)
+from lepton_hw.cli import options as opt
+from lepton_hw.cli.commands import app
+from lepton_hw.cli.options import board_named
 from lepton_hw.cli.screen import Screen, figures, listing
 from lepton_hw.cli.summary import bitstream_rows
 from lepton_hw.errors import InputError, StageError
@@ -31,24 +24,21 @@ from lepton_hw.stages.report import FILE as REPORT
 from lepton_hw.tools import openfpgaloader, ssh, ssh_copy, ssh_host
 from lepton_hw.tools import place as places
 
-__all__ = ["app"]
-
 Toolchain = Annotated[str, typer.Option(help=f"who builds the bitstream: {', '.join(TOOLCHAINS)}")]
 Bitfile = Annotated[str, typer.Option(help="a bitstream of this design that was built elsewhere")]
 On = Annotated[str, typer.Option("--on", help=f"where: {', '.join(places.KINDS)}")]
-Identity = Annotated[str, typer.Option(help="file of the SSH key, if not ssh's own choice")]
 Target = Annotated[str, typer.Option(help="folder on the board, below the user's home")]
 
 
 @app.command("bitstream")
 def bitstream_command(
-    flow: FlowName,
-    board: BoardName = "",
+    flow: opt.FlowName,
+    board: opt.BoardName = "",
     toolchain: Toolchain = "",
     seeds: Annotated[int, typer.Option(help="placements that are tried", min=1, max=64)] = 2,
-    build_dir: BuildDir = DEFAULT_BUILD,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    build_dir: opt.BuildDir = opt.BUILD,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Build the bitstream of a certified design, and the folder that goes to the board."""
     toolchain = toolchain or found_toolchain(board_named(board))
@@ -70,17 +60,17 @@ def bitstream_command(
 
 @app.command("deploy")
 def deploy_command(  # noqa: PLR0913 – each is an option of the command line
-    flow: FlowName,
-    board: BoardName = "",
+    flow: opt.FlowName,
+    board: opt.BoardName = "",
     host: Annotated[str, typer.Option(help="[user@]host[:port] of the board, by SSH")] = "",
     serial: Annotated[str, typer.Option(help="serial device of a board behind USB")] = "",
     toolchain: Toolchain = "",
     bitfile: Bitfile = "",
-    identity: Identity = "",
+    identity: opt.Identity = "",
     target: Target = "",
-    build_dir: BuildDir = DEFAULT_BUILD,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    build_dir: opt.BuildDir = opt.BUILD,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Bring a certified design to a board and run its self-test there.
 
@@ -124,8 +114,8 @@ def deploy_command(  # noqa: PLR0913 – each is an option of the command line
 def inspect_command(
     file: Annotated[Path, typer.Argument(help="a bitstream (.bit)")],
     part: Annotated[str, typer.Option(help="the part that it is to be for")] = "",
-    as_json: AsJson = False,
-    debug: Debug = False,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Say what a 7-series bitstream is: design, part, size, digest."""
     from lepton_hw.xc7.bitfile import inspect
@@ -144,16 +134,16 @@ def inspect_command(
 
 @app.command("run")
 def run_command(  # noqa: PLR0913 – each is an option of the command line
-    flow: FlowName,
+    flow: opt.FlowName,
     images: Annotated[list[Path], typer.Argument(help="image files")],
-    board: BoardName = "",
+    board: opt.BoardName = "",
     on: On = "virtual",
     toolchain: Toolchain = "",
-    identity: Identity = "",
+    identity: opt.Identity = "",
     target: Target = "",
-    build_dir: BuildDir = DEFAULT_BUILD,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    build_dir: opt.BuildDir = opt.BUILD,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Classify images on a board, or on the virtual one."""
     place = places.parse_place(on)

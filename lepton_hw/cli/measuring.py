@@ -8,19 +8,10 @@ from typing import Annotated
 
 import typer
 
-from lepton_hw.cli.commands import (
-    DEFAULT_BUILD,
-    AsJson,
-    BoardName,
-    BuildDir,
-    Debug,
-    Device,
-    FlowName,
-    app,
-    board_named,
-)
+from lepton_hw.cli import options as opt
+from lepton_hw.cli.commands import app
 from lepton_hw.cli.comparison_rows import above, below, table
-from lepton_hw.cli.hardware import Identity
+from lepton_hw.cli.options import board_named
 from lepton_hw.cli.screen import Screen, listing
 from lepton_hw.errors import InputError
 from lepton_hw.flow import load_flow
@@ -48,19 +39,19 @@ Meters = Annotated[
 
 @app.command("bench")
 def bench_command(  # noqa: PLR0913 – each is an option of the command line
-    flow: FlowName,
+    flow: opt.FlowName,
     on: On = "cpu,gpu,fpga",
-    board: BoardName = "",
+    board: opt.BoardName = "",
     batch: Batches = DEFAULT_BATCHES,
     seconds: Seconds = DEFAULT.seconds,
     rounds: Rounds = DEFAULT.rounds,
     images: Images = DEFAULT.images,
     meter: Meters = None,
-    identity: Identity = "",
-    device: Device = "cpu",
-    build_dir: BuildDir = DEFAULT_BUILD,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    identity: opt.Identity = "",
+    device: opt.Device = "cpu",
+    build_dir: opt.BuildDir = opt.BUILD,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Compare CPU, GPU and FPGA: latency, throughput, energy, on the same images."""
     from lepton_hw.bench import compare

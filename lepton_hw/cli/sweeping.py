@@ -7,22 +7,12 @@ from typing import Annotated
 
 import typer
 
-from lepton_hw.cli.commands import (
-    DEFAULT_BUILD,
-    AsJson,
-    BoardName,
-    BuildDir,
-    Debug,
-    Device,
-    FlowName,
-    app,
-    board_named,
-)
+from lepton_hw.cli import options as opt
+from lepton_hw.cli.commands import app
+from lepton_hw.cli.options import board_named
 from lepton_hw.cli.screen import Screen
 from lepton_hw.flow import load_flow
 from lepton_hw.sweep_results import PAGE, Row, SweepResults
-
-__all__ = ["app"]
 
 Grid = Annotated[list[str] | None, typer.Option(help="KEY=VALUE,VALUE of the flow; repeatable")]
 Jobs = Annotated[int, typer.Option(help="points built at once; 0: half of the cores", min=0)]
@@ -41,17 +31,17 @@ FRONTS = {
 
 @app.command("sweep")
 def sweep_command(  # noqa: PLR0913 – each is an option of the command line
-    flow: FlowName,
-    board: BoardName = "",
+    flow: opt.FlowName,
+    board: opt.BoardName = "",
     grid: Grid = None,
     jobs: Jobs = 0,
     storage: Storage = "",
     energy: Energy = False,
     retry_failed: Retry = False,
-    device: Device = "cpu",
-    build_dir: BuildDir = DEFAULT_BUILD,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    device: opt.Device = "cpu",
+    build_dir: opt.BuildDir = opt.BUILD,
+    as_json: opt.AsJson = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Build variations of a flow side by side, and compare them."""
     from lepton_hw.sweep.grid import parse_grid

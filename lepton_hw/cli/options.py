@@ -1,0 +1,30 @@
+"""Arguments and options that several verbs take, and the board that one names; holds no verb."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lepton_hw.board import Board, known_boards, load_board
+from lepton_hw.errors import InputError
+
+FlowName = Annotated[str, typer.Argument(help="a flow's name, or the path of its file")]
+BoardName = Annotated[str, typer.Option("--board", "-b", help="a board's name or file")]
+BuildDir = Annotated[Path, typer.Option(help="where artifacts go")]
+Vectors = Annotated[
+    str, typer.Option(help="vectors for PyTorch, QONNX and the integer path: a number, or all")
+]
+Device = Annotated[str, typer.Option(help="cpu or cuda, for training")]
+Identity = Annotated[str, typer.Option(help="file of the SSH key, if not ssh's own choice")]
+AsJson = Annotated[bool, typer.Option("--json", help="print results as JSON")]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+BUILD = Path("build")
+
+
+def board_named(name: str) -> Board:
+    """The board that the command line names; raises `InputError` where it names none."""
+    if not name:
+        raise InputError(
+            "no board was named", f"one of {', '.join(known_boards())}", "pass --board BOARD"
+        )
+    return load_board(name)
