@@ -12,19 +12,11 @@ from lepton_hw.artifacts import Artifact
 from lepton_hw.board import Board, load_board
 from lepton_hw.errors import LeptonError, StageError
 from lepton_hw.flow import Flow
-from lepton_hw.pipeline import (
-    Options,
-    build,
-    build_folder,
-    build_hardware,
-    held,
-    known_bitstream,
-)
+from lepton_hw.pipeline import Options, build, build_folder, build_hardware, held
 from lepton_hw.progress import SILENT, Progress
-from lepton_hw.stages import bench, bench_fpga, bench_power, bench_subject
+from lepton_hw.stages import bench, bench_fpga, bench_power, bench_subject, bitstream
 from lepton_hw.stages.bench_fpga import Made, There
 from lepton_hw.stages.bench_hosts import Settings
-from lepton_hw.stages.bitstream import digest_of, found_toolchain
 from lepton_hw.stages.compile import Compiled
 from lepton_hw.stages.deploy import Deployed
 from lepton_hw.stages.export import Exported
@@ -41,6 +33,11 @@ class _Designs:
     boards: dict[str, Made]
     places: dict[str, tuple[Made, There]]
     absent: dict[str, str]
+
+    def modelled(self) -> dict[str, Made]:
+        """A design for each board whose power is modelled, the virtual board's too, by its name."""
+        virtual = (made for made, there in self.places.values() if there.place.kind == "virtual")
+        return {made.board.name: made for made in (*virtual, *self.boards.values())}
 
 
 def compare(
@@ -62,13 +59,14 @@ def compare(
     assert isinstance(exported, Exported)
     assert isinstance(compiled, Compiled | None)
     source = bench_subject.source(flow, trained, exported, compiled, progress)
+    subject = bench_subject.subject(flow, exported, source.integers, settings.images, progress)
     inputs = bench.Inputs(
-        flow=flow, board=board.name, source=source,
-        subject=bench_subject.subject(
-            flow, exported, source.integers, settings.images, progress
-        ),
+        flow=flow, board=board.name, source=source, subject=subject,
         boards=designs.boards, places=designs.places, absent=designs.absent,
-        power=lambda made, codes: bench_power.power_of(made, codes, progress),
+        power={
+            name: bench_power.power_of(made, subject.codes, progress)
+            for name, made in designs.modelled().items()
+        },
     )  # fmt: skip
     begin = time.monotonic()
     comparison = bench.run(asked, inputs, settings, progress)
@@ -79,7 +77,7 @@ def compare(
         )
     stitched = done.get("stitch")
     if isinstance(stitched, Stitched):
-        comparison = comparison.model_copy(update={"design_digest": digest_of(stitched)})
+        comparison = comparison.model_copy(update={"design_digest": bitstream.digest_of(stitched)})
     folder = build_folder(flow, board, options)
     with (
         held(folder, progress),
@@ -132,7 +130,7 @@ def _placed(
 ) -> tuple[Made, There]:  # fmt: skip
     assert asked.place is not None
     virtual = asked.place.kind == "virtual"
-    toolchain = "virtual" if virtual else found_toolchain(board)
+    toolchain = "virtual" if virtual else bitstream.found_toolchain(board)
     deployed = build_hardware(flow, board, toolchain, options, progress)["deploy"]
     assert isinstance(deployed, Deployed)
     there = There(asked.place, deployed.deployment, target_of(flow.name))
@@ -144,5 +142,5 @@ def _made(flow: Flow, board: Board, done: dict[str, Artifact], options: Options)
     assert isinstance(compiled, Compiled)
     assert isinstance(stitched, Stitched)
     assert isinstance(simulated, Simulated)
-    built = known_bitstream(build_folder(flow, board, options), stitched)
+    built = bitstream.known(build_folder(flow, board, options), stitched)
     return Made(board, compiled, stitched, simulated, built)

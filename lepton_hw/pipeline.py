@@ -119,24 +119,6 @@ def held(folder: Path, progress: Progress) -> AbstractContextManager[None]:
     )
 
 
-def known_bitstream(folder: Path, stitched: stitch.Stitched) -> bitstream.Bitstream | None:
-    """The placed and routed one of this design in a build folder, if there is one."""
-    wanted = bitstream.digest_of(stitched)
-    for toolchain in reversed(bitstream.TOOLCHAINS):
-        found = artifacts.load(bitstream.Bitstream, folder / f"bitstream_{toolchain}")
-        if found is not None and found.achieved and found.design_digest == wanted:
-            return found
-    return None
-
-
-def known_comparison(folder: Path, stitched: stitch.Stitched) -> bench.Measured | None:
-    """The last one of this design in a build folder, if there is one."""
-    found = artifacts.load(bench.Measured, folder / bench.Measured.stage)
-    if found is None or found.comparison.design_digest != bitstream.digest_of(stitched):
-        return None
-    return found
-
-
 class _Steps:
     def __init__(self, folder: Path, progress: Progress) -> None:
         self.folder, self.progress = folder, progress
@@ -279,8 +261,8 @@ class _Steps:
         built: bitstream.Bitstream | None = None,
     ) -> report.Reported:
         """The report; with what is known of a bitstream, at its clock, and of a comparison."""
-        built = built or known_bitstream(self.folder, stitched)
-        measured = known_comparison(self.folder, stitched)
+        built = built or bitstream.known(self.folder, stitched)
+        measured = bench.known(self.folder, stitched)
         made = (trained, exported, compiled, stitched, simulated, certified, built, measured)
         reported = self.do(
             report.Reported,

@@ -185,7 +185,7 @@ def estimate(activity: Activity, used: Used, clock: float, part: str) -> PowerEs
     return PowerEstimate(
         parts=parts,
         covers=family.covers,
-        model=f"modelled: toggles of the RTL in simulation × energies of {family.name}",
+        model=f"toggles of the RTL in simulation × energies of {family.name}",
         sources=(_counted(activity), f"resources: {used.source}", *_cited(family, static, parts)),
     )
 

@@ -5,11 +5,12 @@ a time is of the machine, not of the inputs.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
+from lepton_hw import artifacts
 from lepton_hw.artifacts import Artifact
 from lepton_hw.board import known_boards
 from lepton_hw.errors import InputError, LeptonError
@@ -22,6 +23,8 @@ from lepton_hw.stages import bench_fpga, bench_hosts
 from lepton_hw.stages.bench_fpga import Made, There
 from lepton_hw.stages.bench_hosts import Settings
 from lepton_hw.stages.bench_subject import Subject
+from lepton_hw.stages.bitstream import digest_of
+from lepton_hw.stages.stitch import Stitched
 from lepton_hw.tools import place as places
 
 FILE = "bench.json"
@@ -86,7 +89,7 @@ def _fpga(name: str) -> Asked:
 @dataclass(frozen=True)
 class Inputs:
     """What the pipeline made: the network, its images, a design for each board, and a deployment
-    for each place, by the names of `Asked`.
+    for each place, by the names of `Asked`; the watts of what is modelled by the name of its board.
     """
 
     flow: Flow
@@ -96,8 +99,7 @@ class Inputs:
     boards: dict[str, Made]
     places: dict[str, tuple[Made, There]]
     absent: dict[str, str]
-    power: Callable[[Made, Any], bench_fpga.Power]
-    known_power: dict[str, bench_fpga.Power] = field(default_factory=dict)
+    power: dict[str, bench_fpga.Power]
 
 
 def run(
@@ -144,24 +146,25 @@ def _fpga_target(
     subject = inputs.subject
     if asked.place is None:
         made = inputs.boards[asked.name]
-        return bench_fpga.model(made, subject, settings, _power(inputs, made))
+        return bench_fpga.model(made, subject, settings, inputs.power[made.board.name])
     made, there = inputs.places[asked.name]
     if asked.place.kind != "virtual":
         return bench_fpga.real(made, there, subject, settings)
-    power = _power(inputs, made)
+    power = inputs.power[made.board.name]
     target, found = bench_fpga.virtual(made, there, subject, settings, power, progress)
     errors.update(found)
     return target
 
 
-def _power(inputs: Inputs, made: Made) -> bench_fpga.Power:
-    """Found once for a board, however many targets it is of."""
-    if made.board.name not in inputs.known_power:
-        inputs.known_power[made.board.name] = inputs.power(made, inputs.subject.codes)
-    return inputs.known_power[made.board.name]
-
-
-def saved(comparison: Comparison, workdir: Any) -> Measured:
+def saved(comparison: Comparison, workdir: Path) -> Measured:
     """Writes ``bench.json``."""
     (workdir / FILE).write_text(comparison.model_dump_json(indent=2) + "\n")
     return Measured(comparison=comparison)
+
+
+def known(folder: Path, stitched: Stitched) -> Measured | None:
+    """The last one of this design in a build folder, if there is one."""
+    found = artifacts.load(Measured, folder / Measured.stage)
+    if found is None or found.comparison.design_digest != digest_of(stitched):
+        return None
+    return found

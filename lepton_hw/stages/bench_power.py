@@ -52,7 +52,7 @@ def _ours(made: Made, codes: Any) -> Quantity:
     estimate = fpga_power.estimate(switched, _used(made), clock, made.board.part)
     return Quantity(
         value=estimate.middle, low=estimate.low, high=estimate.high, how="modelled",
-        source=f"{estimate.model.removeprefix('modelled: ')}; of {estimate.covers}",
+        source=f"{estimate.model}; of {estimate.covers}",
     )  # fmt: skip
 
 

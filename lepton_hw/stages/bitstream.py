@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from lepton_hw import artifacts
 from lepton_hw.artifacts import Artifact
 from lepton_hw.bitstreams.request import Figures, Request
 from lepton_hw.board import Board
@@ -146,3 +147,13 @@ def _has_vivado() -> bool:
 def digest_of(stitched: Stitched) -> str:
     """The digest, in hex, that the shell of this design shows, whoever builds its bitstream."""
     return design_digest(stitched.folder, read_design(stitched.folder)).hex()
+
+
+def known(folder: Path, stitched: Stitched) -> Bitstream | None:
+    """The placed and routed one of this design in a build folder, if there is one."""
+    wanted = digest_of(stitched)
+    for toolchain in reversed(TOOLCHAINS):
+        found = artifacts.load(Bitstream, folder / f"bitstream_{toolchain}")
+        if found is not None and found.achieved and found.design_digest == wanted:
+            return found
+    return None

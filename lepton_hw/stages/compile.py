@@ -43,7 +43,7 @@ class Compiled(Artifact):
     """`contract` with the output as the hardware gives it; totals of the estimates.
 
     `cycles` is FINN's estimate for the slowest layer, `bottleneck` its name, `latency_cycles`
-    FINN's estimate of the longest path. `interval` is the distance of frames in cycles that the
+    FINN's estimate of the longest path, `latency_model` ours of one frame. `interval` is the distance of frames in cycles that the
     design reaches with FIFOs of any depth, by simulation; `interval_reached` with those it has,
     None where there was no time to run it. `fifo_bits` is depth × stream width over all FIFOs,
     `fifo_bits_finn` the same with the depths of FINN's own sizing. `fifo_limited` are the FIFOs
@@ -59,6 +59,7 @@ class Compiled(Artifact):
     bottleneck: str
     cycles: int
     latency_cycles: int
+    latency_model: int = 0
     interval: float
     interval_reached: float | None = None
     lut: int
@@ -88,6 +89,8 @@ def run(
         _folding_file(flow),
         progress,
         Limits(flow.compile.fifo_max_depth, flow.compile.fifo_time_limit),
+        target_latency_us=flow.compile.target_latency_us,
+        quick=flow.compile.objective == "latency",
         runtime_weights=flow.compile.runtime_weights,
         bits_per_stage=flow.compile.bits_per_stage,
     )
@@ -104,6 +107,7 @@ def run(
         bottleneck=slow.name,
         cycles=slow.cycles,
         latency_cycles=_latency(workdir),
+        latency_model=result.latency,
         interval=sizing.interval,
         interval_reached=sizing.reached,
         lut=result.use.lut,

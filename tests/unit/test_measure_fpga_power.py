@@ -44,7 +44,7 @@ def test_the_formula() -> None:
 
 def test_what_it_says() -> None:
     found = estimate(switching(0.1), CNV, 100.0, ZYNQ)
-    assert found.model.startswith("modelled: toggles of the RTL")
+    assert found.model.startswith("toggles of the RTL")
     assert found.covers == "the whole board, without what is plugged into it"
     lines = "\n".join(found.sources)
     assert "0.100 to 0.100 per bit and cycle" in lines
