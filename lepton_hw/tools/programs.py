@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from lepton_hw.errors import MissingTool
+
 _running: set[int] = set()  # process groups
 _lock = threading.Lock()
 
 
-def located(packaged: Sequence[str], native: Sequence[str] = ()) -> Path | None:
-    """The first program by these names, or none.
+def located(packaged: Sequence[str], native: Sequence[str], missing: MissingTool) -> Path:
+    """The first program by these names; raises `missing` where there is none.
 
     `packaged` are sought beside this Python first, so that an environment that is not active is
     used all the same; then these and `native` on PATH.
@@ -27,7 +29,7 @@ def located(packaged: Sequence[str], native: Sequence[str] = ()) -> Path | None:
     for name in (*packaged, *native):
         if found := shutil.which(name):
             return Path(found)
-    return None
+    raise missing
 
 
 def run(argv: Sequence[str], folder: Path, log: Path, shown: Sequence[str] = ()) -> tuple[int, str]:

