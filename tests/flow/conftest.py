@@ -1,7 +1,5 @@
 """One small certified build, shared by all tests of the flow: digits, a few epochs, 40 images."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,17 +46,15 @@ def small_flow() -> Flow:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+def built(shared: Path) -> Built:
     """Trains, exports, compiles, stitches, simulates and certifies once for all workers.
 
     The build's own lock lets the first of them build; tests change copies only (`copy_of`).
     """
     flow, board = small_flow(), load_board("pynq_z2")
-    base = tmp_path_factory.getbasetemp()
-    worker = "PYTEST_XDIST_WORKER" in os.environ  # whose folder lies in the session's
-    options = Options(build_dir=(base.parent if worker else base) / "shared-build", to="certify")
+    options = Options(build_dir=shared / "shared-build", to="certify")
     done = build(flow, board, options)
-    yield Built(
+    return Built(
         flow,
         board,
         options,

@@ -4,7 +4,6 @@ The same stages as for a network, in minutes less. Nothing here ran on hardware.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from lepton_hw.progress import SILENT
 from lepton_hw.rtl.shell import zynq_top
 from lepton_hw.sim import zynq_netlist
 from lepton_hw.sim.netlist import require_exact
-from lepton_hw.tools import nextpnr_ecp5, open_tools, prjxray, yosys
+from lepton_hw.tools import nextpnr_ecp5, prjxray, yosys
 from lepton_hw.xc7 import bitfile
 from tests.rtl.shell_cases import expected, make
 
@@ -40,22 +39,7 @@ def request_for(folder: Path, board: str) -> Request:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def open_zynq() -> Iterator[None]:
-    """The open tools, from the user's own cache: the tests' cache is empty."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("XDG_CACHE_HOME", raising=False)
-        home = open_tools.home()
-        patch.setenv("LEPTON_OPEN_TOOLS", str(home))
-        try:
-            yosys.find()
-            prjxray.find().database()
-        except MissingTool as error:
-            pytest.skip(str(error))
-        yield
-
-
-def test_zynq(open_zynq: None, tmp_path: Path) -> None:
+def test_zynq(tools: prjxray.Prjxray, tmp_path: Path) -> None:
     wanted = request_for(tmp_path, "pynq_z2")
     figures = zynq_open.build(wanted)
     assert figures.netlist_vectors == 6
@@ -69,7 +53,7 @@ def test_zynq(open_zynq: None, tmp_path: Path) -> None:
     assert f"{figures.clock:g}" in wanted.bit.with_suffix(".hwh").read_text()
 
 
-def test_a_wrong_netlist_is_noticed(open_zynq: None, tmp_path: Path) -> None:
+def test_a_wrong_netlist_is_noticed(tools: prjxray.Prjxray, tmp_path: Path) -> None:
     """Flipped truth tables and wrong wires of the whole fabric change integers, or hang it."""
     wanted = request_for(tmp_path, "pynq_z2")
     made = zynq_open._synthesise(wanted, bytes(32))
@@ -109,7 +93,7 @@ def test_ecp5(tmp_path: Path) -> None:
     json.dumps(figures.used)
 
 
-def test_too_large_is_said_before_place_and_route(open_zynq: None, tmp_path: Path) -> None:
+def test_too_large_is_said_before_place_and_route(tools: prjxray.Prjxray, tmp_path: Path) -> None:
     wanted = request_for(tmp_path, "pynq_z2")
     small = wanted.board.resources.model_copy(update={"lut": 100})
     tiny = replace(wanted, board=wanted.board.model_copy(update={"resources": small}))

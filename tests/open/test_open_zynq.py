@@ -5,15 +5,14 @@ Nothing here ran on hardware. Skipped where Yosys or the open tools are not inst
 
 import json
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lepton_hw.errors import InputError, MissingTool
-from lepton_hw.tools import nextpnr_netlist, nextpnr_xilinx, open_tools, prjxray, yosys
+from lepton_hw.errors import InputError
+from lepton_hw.tools import nextpnr_netlist, nextpnr_xilinx, prjxray, yosys
 from lepton_hw.xc7 import bitfile, decode, fasm, frames, implied
 from lepton_hw.xc7.database import Database
 from lepton_hw.xc7.fasm import Setting
@@ -66,22 +65,6 @@ class Built:
     settings: list[Setting]
     bit: Path
     netlist: dict[str, object]
-
-
-@pytest.fixture(scope="module")
-def tools() -> Iterator[prjxray.Prjxray]:
-    """The open tools, from the user's own cache: the tests' cache is empty."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("XDG_CACHE_HOME", raising=False)
-        home = open_tools.home()
-        patch.setenv("LEPTON_OPEN_TOOLS", str(home))
-        try:
-            yosys.find()
-            found = prjxray.find()
-            found.database()
-        except MissingTool as error:
-            pytest.skip(str(error))
-        yield found
 
 
 @pytest.fixture(scope="module")

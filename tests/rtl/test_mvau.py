@@ -17,12 +17,11 @@ from kernel_cases import (
     examples,
     longest,
     random_codes,
+    refusal,
     verify,
 )
 
 from lepton_hw.compiler.kernels.dot_formats import narrowest, planar_words
-from lepton_hw.compiler.world import finn_world
-from lepton_hw.errors import StageError
 
 
 @st.composite
@@ -83,7 +82,7 @@ def test_many_stages_and_wide_beats(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("PE", 5, r"parameter PE of layer MVAU_rtl_0 \(mvau_lut\) is 5; expected 1 to 4"),
+        ("PE", 5, r"parameter PE of layer layer_0 \(mvau_lut\) is 5; expected 1 to 4"),
         ("PE", 3, "parameter PE of .* is 3; expected a divisor of 4"),
         ("SIMD", 0, "parameter SIMD of .* is 0; expected 1 to 6"),
         ("inputDataType", "INT17", "parameter A_BITS of .* is 17; expected 1 to 16"),
@@ -96,28 +95,14 @@ def test_many_stages_and_wide_beats(tmp_path: Path) -> None:
 def test_a_bad_parameter_is_refused_by_name(
     tmp_path: Path, name: str, value: Any, message: str
 ) -> None:
-    from onnx import helper
-
     attributes = {
         "MW": 6, "MH": 4, "PE": 2, "SIMD": 3, "inputDataType": "INT4", "weightDataType": "INT4",
         "outputDataType": "INT16", "noActivation": 1, "resType": "lut",
         "mem_mode": "internal_embedded", name: value,
     }  # fmt: skip
-    with finn_world(tmp_path / "finn", tmp_path / "log"):
-        from qonnx.custom_op.registry import getCustomOp
-
-        from lepton_hw.compiler.node_design import node_model
-
-        node = helper.make_node(
-            "MVAU_rtl", ["x", "w"], ["y"], name="MVAU_rtl_0", backend="fpgadataflow",
-            domain="finn.custom_op.fpgadataflow.rtl", **attributes,
-        )  # fmt: skip
-        values = {"x": ((1, 6), "INT4")}, {"y": ((1, 4), "INT16")}
-        model = node_model([node], *values, {"w": (np.ones((6, 4), np.float32), "INT4")})
-        op = getCustomOp(model.graph.node[0])
-        op.set_nodeattr("code_gen_dir_ipgen", str(tmp_path))
-        with pytest.raises(StageError, match=message):
-            op.code_generation_ipgen(model, "xc7z020clg400-1", 10.0)
+    streams = (((1, 6), "INT4"),), (((1, 4), "INT16"),)
+    weights = np.ones((6, 4), np.float32)
+    refusal(tmp_path, Case("MVAU_rtl", attributes, *streams, ((weights, "INT4"),)), message)
 
 
 def test_planar_words_hold_one_bit_plane_after_the_other() -> None:

@@ -76,7 +76,7 @@ class IntegerElementwise(RtlKernel):
         for index, letter in enumerate("ab"):
             mine, words = self._operand(model, index, letter)
             parameters += mine
-            bits = math.ceil(self._lanes(index) * self.get_input_datatype(index).bitwidth() / 8) * 8
+            bits = math.ceil(self._width(index) / 8) * 8
             port = "" if self._is_constant(index) else f"in{index}_V"
             streams.append(Stream(port, letter, bits, True))
             if port == "":
@@ -94,17 +94,11 @@ class IntegerElementwise(RtlKernel):
     ) -> tuple[list[Parameter], str]:
         """Parameters of one operand, and its words where it is a constant."""
         layer, dtype = self.onnx_node.name, self.get_input_datatype(index)
-        lanes = self._lanes(index)
-        beats = self.get_folded_input_shape(index)[:-1]
-        groups = repeats(beats, self.get_folded_output_shape()[:-1])
-        depth, words = 0, ""
-        if self._is_constant(index):
-            depth = math.prod(beats)
-            if groups and groups[0][0] == depth:
-                groups = groups[1:]  # a memory starts again by itself
-            if model is not None:
-                values = stream_formats.constant(model, self.onnx_node.input[index], layer)
-                words = stream_formats.hex_words(values.reshape(-1, lanes), dtype)
+        lanes, groups, words = self._lanes(index), self._repeats(index), ""
+        depth = self._beats(index) if self._is_constant(index) else 0
+        if depth and model is not None:
+            values = stream_formats.constant(model, self.onnx_node.input[index], layer)
+            words = stream_formats.hex_words(values.reshape(-1, lanes), dtype)
         if len(groups) > 2:
             raise StageError(
                 f"operand {SIDES[index]} of layer {layer} is broadcast along "
@@ -157,6 +151,21 @@ class IntegerElementwise(RtlKernel):
     def _lanes(self, index: int) -> int:
         return int(self.get_folded_input_shape(index)[-1])
 
+    def _width(self, index: int) -> int:
+        """Bits of a beat of an operand."""
+        return self._lanes(index) * int(self.get_input_datatype(index).bitwidth())
+
+    def _beats(self, index: int) -> int:
+        """Of an operand, without repetitions."""
+        return math.prod(int(n) for n in self.get_folded_input_shape(index)[:-1])
+
+    def _repeats(self, index: int) -> list[tuple[int, int]]:
+        """`repeats` of an operand, less what a memory does by itself: to start again."""
+        whole = self.get_folded_output_shape()[:-1]
+        groups = repeats(self.get_folded_input_shape(index)[:-1], whole)
+        again = self._is_constant(index) and groups and groups[0][0] == self._beats(index)
+        return groups[1:] if again else groups
+
     def _result_range(self, model: ModelWrapper | None) -> tuple[int, int]:
         """Lowest and highest result, of all input values and of the actual constants."""
         ends = []
@@ -200,31 +209,31 @@ class IntegerElementwise(RtlKernel):
             return int(self.finn.get_instream_width(self, ind))
         if self._is_constant(ind) and self.get_nodeattr("mem_mode") == "internal_embedded":
             return 0
-        return self._lanes(ind) * int(self.get_input_datatype(ind).bitwidth())
+        return self._width(ind)
 
     def get_exp_cycles(self) -> int:
         """Beats of the output."""
         return math.prod(int(n) for n in self.get_folded_output_shape()[:-1])
 
+    @property
+    def _owner(self) -> Any:
+        return RtlKernel if self.is_ours() else self.finn
+
     def generate_hdl(self, model: ModelWrapper, fpgapart: str, clk: float) -> None:
         """Ours or FINN's."""
-        owner = RtlKernel if self.is_ours() else self.finn
-        owner.generate_hdl(self, model, fpgapart, clk)
+        self._owner.generate_hdl(self, model, fpgapart, clk)
 
     def get_rtl_file_list(self, abspath: bool = False) -> list[str]:
         """Ours or FINN's."""
-        owner = RtlKernel if self.is_ours() else self.finn
-        return list(owner.get_rtl_file_list(self, abspath))
+        return list(self._owner.get_rtl_file_list(self, abspath))
 
     def get_verilog_paths(self) -> list[str]:
         """Ours or FINN's."""
-        owner = RtlKernel if self.is_ours() else self.finn
-        return list(owner.get_verilog_paths(self))
+        return list(self._owner.get_verilog_paths(self))
 
     def code_generation_ipi(self) -> list[str]:
         """Ours or FINN's."""
-        owner = RtlKernel if self.is_ours() else self.finn
-        return list(owner.code_generation_ipi(self))
+        return list(self._owner.code_generation_ipi(self))
 
     def execute_node(self, context: dict[str, Any], graph: Any) -> None:
         """In Python (cppsim) or as RTL (rtlsim)."""
@@ -237,14 +246,7 @@ class IntegerElementwise(RtlKernel):
 
     def _memories(self) -> list[tuple[int, int]]:
         """(depth, width) of each constant operand."""
-        return [
-            (
-                math.prod(int(n) for n in self.get_folded_input_shape(i)[:-1]),
-                self._lanes(i) * self.get_input_datatype(i).bitwidth(),
-            )
-            for i in (0, 1)
-            if self._is_constant(i)
-        ]
+        return [(self._beats(i), self._width(i)) for i in (0, 1) if self._is_constant(i)]
 
     def _style(self, depth: int) -> str:
         return stream_formats.table_style(str(self.get_nodeattr("ram_style")), depth)
@@ -263,17 +265,11 @@ class IntegerElementwise(RtlKernel):
             one = 0
         total = pe * one + 10
         for index in (0, 1):
-            width = self._lanes(index) * self.get_input_datatype(index).bitwidth()
-            beats = self.get_folded_input_shape(index)[:-1]
-            groups = repeats(beats, self.get_folded_output_shape()[:-1])
-            if self._is_constant(index):
-                depth = math.prod(beats)
-                groups = [g for g in groups if g[0] != depth]
-                if self._style(depth) != "block":
-                    total += dot_formats.memory_luts(depth, width)
             # RAM32M: four LUTs hold 32 words of 6 bits.
-            total += sum(-(-width // 6) * 4 * -(-length // 32) + 20 for length, _ in groups)
-        return int(total)
+            words = -(-self._width(index) // 6) * 4
+            total += sum(words * -(-length // 32) + 20 for length, _ in self._repeats(index))
+        small = [memory for memory in self._memories() if self._style(memory[0]) != "block"]
+        return int(total + sum(dot_formats.memory_luts(*memory) for memory in small))
 
     def bram_estimation(self, fpgapart: str) -> int:
         """18-kbit block RAMs of constants."""
