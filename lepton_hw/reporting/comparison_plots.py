@@ -1,19 +1,20 @@
 """The plots of a comparison: CPUs, GPUs and FPGAs by batch size, and a design's roofline.
 
-Blue is a CPU, green a GPU, orange an FPGA; dashed, open or hatched is what was modelled.
+Blue is a CPU, green a GPU, orange an FPGA; dashed or open is what was modelled.
 """
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lepton_hw.measure.comparison import Comparison, Row, Target
-from lepton_hw.measure.words import seconds
+from lepton_hw.measure.words import joules, seconds
 from lepton_hw.reporting.plots import WIDTH, bars, blank
 from lepton_hw.reporting.roofline import Roofline
-from lepton_hw.reporting.svg import BLUE, GREEN, INK, MUTED, ORANGE, styled, to_svg
+from lepton_hw.reporting.svg import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, styled, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 COLOURS = {"cpu": BLUE, "gpu": GREEN, "fpga": ORANGE}
@@ -53,6 +54,8 @@ def throughput(found: Comparison) -> str:
 
 def energy(found: Comparison) -> str:
     """Energy of an image at the batch that needs least, with its interval; empty where none has."""
+    from matplotlib.ticker import LogLocator
+
     rows = [(target, best) for target in found.targets if (best := _thriftiest(target))]
     if not rows:
         return ""
@@ -63,20 +66,21 @@ def energy(found: Comparison) -> str:
             value, low, high = (
                 1e3 * each for each in (row.energy.value, row.energy.low, row.energy.high)
             )
-            modelled = row.energy.how == "modelled"
-            axes.barh(
-                place, value, 0.6, color=COLOURS[target.kind] if not modelled else "none",
-                edgecolor=COLOURS[target.kind], hatch="///" if modelled else None,
-            )  # fmt: skip
+            colour = COLOURS[target.kind]
             axes.errorbar(
-                value, place, xerr=[[value - max(low, 0)], [high - value]], color=INK, capsize=4,
-                lw=1.2,
+                value, place, xerr=[[value - max(low, 0)], [high - value]], color=colour,
+                marker="o", ms=9, capsize=4, lw=1.4,
+                mfc=PAPER if row.energy.how == "modelled" else colour,
             )  # fmt: skip
-            axes.text(high * 1.08, place, f"batch {row.batch:,}", va="center", fontsize=9)
+            text = f"{joules(row.energy.value)}, batch {row.batch:,}"
+            axes.annotate(text, (value, place), (0, 9), textcoords="offset points", ha="center",
+                          fontsize=9)  # fmt: skip
         bars(axes, [target.name for target, _ in rows])
-        axes.set(xscale="log", xlabel="mJ an image (bars: interval; hatched: modelled)")
+        axes.set(xscale="log", xlabel="mJ an image, and its interval (open: modelled)")
+        axes.set_ylim(len(rows) - 0.5, -0.7)
         axes.margins(x=0.25)
-        axes.xaxis.set_major_formatter("{x:g}")
+        _plain(axes.xaxis)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         return to_svg(figure, "energy", "Energy of an image")
 
 
@@ -124,7 +128,7 @@ def roofline(roof: Roofline) -> str:
                   label=f"the design, {roof.achieved / 1e9:,.3g} GOP/s")  # fmt: skip
         axes.set(xscale="log", yscale="log", ylabel="10⁹ operations a second",
                  xlabel="operations a byte through the door")  # fmt: skip
-        _plain(axes)
+        _plain(axes.xaxis, axes.yaxis)
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         _legend(figure, axes)
         return to_svg(figure, "roofline", "Roofline of the design")
@@ -154,16 +158,16 @@ def _band(axes: "Axes", target: Target, bounds: Callable[[Row], tuple[float, flo
 def _by_batch(axes: "Axes", found: Comparison, label: str) -> None:
     batches = sorted({row.batch for target in found.targets for row in target.rows})
     axes.set(xscale="log", yscale="log", xlabel="batch size (images)", ylabel=label)
-    _plain(axes)
+    _plain(axes.xaxis, axes.yaxis)
     axes.set_xticks(batches, [f"{batch:,}" for batch in batches])
     axes.minorticks_off()
 
 
-def _plain(axes: "Axes") -> None:
+def _plain(*axes: "Axis") -> None:
     """Numbers as people write them: the formatters of logarithmic axes write TeX, which is off."""
     from matplotlib.ticker import NullFormatter
 
-    for axis in (axes.xaxis, axes.yaxis):
+    for axis in axes:
         axis.set_major_formatter(_number)
         axis.set_minor_formatter(NullFormatter())
 

@@ -29,7 +29,6 @@ def render(facts: Facts) -> str:
     environment = templates()
     environment.filters |= {"n": _number, "percent": _percent}
     environment.filters |= {"short": words.short, "brief": words.brief}
-    environment.filters |= {"seconds": measures.seconds, "joules": measures.joules}
     pictures = {name: Markup(text) for name, text in _pictures(facts).items()}
     return environment.get_template(TEMPLATE).render(
         f=facts,
@@ -44,13 +43,15 @@ def templates() -> "Environment":
     """Where pages are made from: everything is escaped, and a missing value is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"seconds": measures.seconds, "joules": measures.joules}
+    return environment
 
 
 def _pictures(facts: Facts) -> dict[str, str]:
