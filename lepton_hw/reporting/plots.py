@@ -72,7 +72,7 @@ def _class_ticks(axes: "Axes", names: Sequence[str]) -> None:
     turned = max(map(len, shown)) > 3
     axes.set_xticks(range(len(names)), shown, rotation=90 if turned else 0)
     axes.set_yticks(range(len(names)), shown)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, labelsize=min(10.0, 10.0 * _COUNTED_CLASSES / len(names)))
 
 
 def training(history: Sequence[dict[str, float]]) -> str:
