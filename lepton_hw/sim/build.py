@@ -14,15 +14,13 @@ from pathlib import Path
 
 from lepton_hw.artifacts import digest, file_digest, locked, new_folder
 from lepton_hw.errors import InputError, StageError
+from lepton_hw.sim import units
 from lepton_hw.sim.port_model import port_table
+from lepton_hw.sim.prune import LIBRARY, prune, used
 from lepton_hw.tools import cxx, verilator
 
 HERE = Path(__file__).parent
 HARNESS = HERE / "harness.cpp"
-OPTIMISE = ("-O2", "-fno-plt", "-fno-semantic-interposition")
-OPTIMISE_HARNESS = ("-O3", "-fno-plt", "-fno-semantic-interposition")  # its loops are vectors
-# Cold code is the design's set-up, run once; optimising it would double the build time.
-OPTIMISE_ONCE = ("-O0",)
 #: What stands in for Verilator's waveform writer in a library that counts toggles.
 TOGGLES = HERE / "toggles"
 #: Nets of any width, but no contents of memories (arrays of more than 32 words) and no parameters.
@@ -54,6 +52,11 @@ class Recipe:
         """Whether its nets can be looked at."""
         return self.trace or self.toggles
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is built fast; what is driven port by port never runs for long."""
+        return self.quick or self.harness.name == "ports.cpp"
+
     def key(self) -> str:
         """Digest of sources, generated text, flags and tool versions."""
         return digest(
@@ -64,7 +67,7 @@ class Recipe:
                 "harness": [_digest_of(self.harness), *_headers()],
                 "options": [self.options, self.trace, self.quick, cxx.STANDARD],
                 **({"toggles": [COUNTED, *_counters()]} if self.toggles else {}),
-                "flags": [OPTIMISE, OPTIMISE_HARNESS, OPTIMISE_ONCE],
+                "flags": _digest_of(Path(units.__file__)),
                 "tools": [verilator.find().version, cxx.find().version],
                 "argv": verilator.find().argv(self.top, [], Path())[1:],
             }
@@ -88,17 +91,18 @@ def library(recipe: Recipe, cache: Path | None = None, shared: Path | None = Non
     """
     cache = (cache or default_cache()).resolve()
     key = recipe.key()[:32]
-    made = cache / key / "sim.so"
-    if made.is_file():
+    made = cache / key / LIBRARY
+    if used(made):
         return made
     with locked(cache / "locks" / key, lambda _: None):
-        if made.is_file():
+        if used(made):
             return made
         runtime = _runtime(recipe, (shared or cache).resolve())
         with new_folder(made.parent) as parts, _kept_log(cache / f"failed-{key[:8]}.log") as log:
             with tempfile.TemporaryDirectory(prefix="lepton_sim_") as work:
-                _build(recipe, Path(work), runtime, parts / "sim.so", log)
+                _build(recipe, Path(work), runtime, parts / LIBRARY, log)
             shutil.copy(log, parts / "build.log")
+    prune(cache)
     return made
 
 
@@ -127,18 +131,18 @@ def _build(recipe: Recipe, work: Path, runtime: list[Path], target: Path, log: P
     cxx.run(tool.argv(recipe.top, sources, model, *options), log, tool.environment)
     if recipe.harness.name == "ports.cpp":
         (work / "table.h").write_text(port_table((model / "Vdut.h").read_text()))
-    units = [*sorted(model.glob("*.cpp")), recipe.harness]
-    # The largest first: the last to end decides.
-    units.sort(key=lambda path: (_is_cold(path), -path.stat().st_size))
     flags = [f"-I{work}", f"-I{model}", *_flags(recipe)]
-    objects = [work / f"{path.stem}.o" for path in units]
-    cxx.run_all(
-        [
-            compiler.object_argv(unit, made, *_level(unit, recipe), *flags)
-            for unit, made in zip(units, objects, strict=True)
-        ],
-        log,
-    )
+    commands: list[list[str]] = []
+    objects: list[Path] = []
+    for unit in units.plan(
+        sorted(model.glob("*.cpp")), recipe.harness, quick=recipe.is_quick,
+        gcc=bool(_only_gcc(compiler)),
+    ):  # fmt: skip
+        source = work / f"unit_{len(objects)}.cpp"
+        source.write_text("".join(f'#include "{path}"\n' for path in unit.files))
+        objects.append(source.with_suffix(".o"))
+        commands.append(compiler.object_argv(source, objects[-1], *unit.level, *flags))
+    cxx.run_all(commands, log)
     wrap = [] if recipe.harness.name == "ports.cpp" else ["-Wl,--wrap=fopen"]  # contents.h
     cxx.run(compiler.library_argv([*objects, *runtime], target, *wrap), log)
 
@@ -149,7 +153,7 @@ def _runtime(recipe: Recipe, shared: Path) -> list[Path]:
     sources = [include / name for name in RUNTIME]
     if recipe.traced:
         sources.append((TOGGLES if recipe.toggles else include) / "verilated_fst_c.cpp")
-    flags = [*OPTIMISE, *_flags(recipe), "-DVL_PRINTF=lepton_print"]
+    flags = [*units.OPTIMISE, *_flags(recipe), "-DVL_PRINTF=lepton_print"]
     flags += ["-include", str(HERE / "messages.h")]
     tools = [verilator.find().version, compiler.version]
     key = digest([flags, tools, _headers(), *_counters() * recipe.toggles])[:16]
@@ -187,18 +191,6 @@ def _headers() -> list[str]:
 
 def _counters() -> list[str]:
     return [_digest_of(file) for file in sorted(TOGGLES.iterdir()) if file.suffix in (".h", ".cpp")]
-
-
-def _level(unit: Path, recipe: Recipe) -> tuple[str, ...]:
-    if recipe.quick or recipe.harness.name == "ports.cpp":
-        return OPTIMISE_ONCE  # a few thousand cycles at most: building takes longer than running
-    if unit == recipe.harness:
-        return OPTIMISE_HARNESS
-    return OPTIMISE_ONCE if _is_cold(unit) else OPTIMISE
-
-
-def _is_cold(unit: Path) -> bool:
-    return "__Slow" in unit.name or "__Syms" in unit.name
 
 
 def _only_gcc(compiler: cxx.Cxx) -> tuple[str, ...]:

@@ -12,20 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from lepton_hw.errors import MissingTool, StageError
+from lepton_hw.errors import StageError
 from lepton_hw.netlist import Cell, Netlist, Port
 from lepton_hw.sim import build
 from lepton_hw.sim.netlist import CELLS, OURS, netlist_sources
 from lepton_hw.sim.port_model import PortModel
 from lepton_hw.tools import yosys
 
-
-@pytest.fixture(autouse=True)
-def needs_yosys() -> None:
-    try:
-        yosys.find()
-    except MissingTool as missing:
-        pytest.skip(str(missing))
+pytestmark = pytest.mark.usefixtures("needs_yosys")
 
 
 def run(folder: Path, sources: tuple[Path, ...], cycles: int, names: list[str]) -> None:

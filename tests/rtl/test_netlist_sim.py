@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lepton_hw.design import Design, Stream
-from lepton_hw.errors import Mismatch, MissingTool, StageError
+from lepton_hw.errors import Mismatch, StageError
 from lepton_hw.netlist import Cell, Netlist
 from lepton_hw.sim.netlist import Proof, netlist_simulation, require_exact
 from lepton_hw.sim.simulator import Simulator
@@ -69,11 +69,7 @@ EXPECTED = TABLE[256 * np.arange(4) + BATCH] + BATCH
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    try:
-        yosys.find()
-    except MissingTool as missing:
-        pytest.skip(str(missing))
+def folder(needs_yosys: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("a design")  # a path with a blank
     (folder / "rtl").mkdir()
     (folder / "design.sv").write_text(TEXT)
