@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.folding import specialized
 from benchmarks.networks import flow_of, untrained
 from benchmarks.table import write
 from lepton_hw.board import Board, load_board
+from lepton_hw.compiler.folding import USABLE, Goal, search, write_folding
+from lepton_hw.compiler.world import finn_world
 from lepton_hw.design import read_design
 from lepton_hw.flow import Compile, Flow, Model
 from lepton_hw.measure.anchors import Anchor, matching
@@ -33,7 +36,6 @@ from lepton_hw.tools import yosys
 
 BOARD = "pynq_z2"
 GOAL = 2.0
-FOLDINGS = Path(__file__).parent / "foldings"
 SCRATCH = Path("build/bench/anchors")
 #: Of place and route: one, since the goal needs far less than the board's clock.
 SEEDS = (1,)
@@ -51,16 +53,20 @@ endmodule
 
 @dataclass(frozen=True)
 class Case:
-    """A network of ours, the shape of its images and its classes, and its folding.
+    """A network of ours, the shape of its images and its classes.
 
-    `open_tools`: they can build it. They set up no DSP rightly, and without DSPs a KWS-MLP that is
-    twice as fast takes 51,764 of 53,200 LUTs by estimate, shell not included.
+    `luts`: the folding of least latency is searched within this share of the board's LUTs, by
+    estimate: what Yosys finds beyond it, a third with FINN's DSP units and the shell, must fit too,
+    and a design that is placed in minutes is far smaller. `open_tools`: they can build it. They set
+    up no DSP rightly, and without DSPs a KWS-MLP that is twice as fast takes 51,764 of 53,200 LUTs
+    by estimate, shell not included.
     """
 
     model: Model
     shape: tuple[int, int, int]
     classes: int
     vectors: int
+    luts: float
     open_tools: bool
 
     @property
@@ -70,20 +76,34 @@ class Case:
 
 
 CASES = (
-    Case(Model(name="kws_mlp", weight_bits=3, act_bits=3), (49, 10, 1), 12, 36, open_tools=False),
-    Case(Model(name="cnv", weight_bits=1, act_bits=1), (32, 32, 3), 10, 12, open_tools=True),
+    Case(Model(name="kws_mlp", weight_bits=3, act_bits=3), (49, 10, 1), 12, 36, 0.68, False),
+    Case(Model(name="cnv", weight_bits=1, act_bits=1), (32, 32, 3), 10, 12, 0.306, True),
 )
 
 
 def flow_for(case: Case) -> Flow:
-    """A flow around the network with random weights; the file is made once."""
+    """A flow around the network with random weights, which are made once, and its folding."""
     name = f"anchor_{case.model.name}_{case.bits}"
     file = SCRATCH / f"{name}.onnx"
     if not file.is_file():
         untrained(case.model, case.shape, case.classes, file)
-    folding = FOLDINGS / f"{case.model.name}-{case.bits}-latency.json"
     flow = flow_of(file, f"{case.model.name} {case.bits}, random weights", 1, case.vectors)
+    folding = folding_for(case, flow, SCRATCH / f"{name}.json")
     return flow.model_copy(update={"compile": Compile(folding=str(folding))})
+
+
+def folding_for(case: Case, flow: Flow, file: Path) -> Path:
+    """The folding of least latency within the case's share of the LUTs, written to `file`; BRAMs
+    and DSPs as the search allows them.
+    """
+    board = load_board(BOARD)
+    exported = build(flow, board, Options(to="export"))["export"].path("model.onnx")
+    have = board.supply
+    budget = {"lut": case.luts * have.lut, "bram18": 2 * USABLE["bram18"] * have.bram36}
+    budget |= {"uram": 0.0, "dsp": USABLE["dsp"] * have.dsp if not case.open_tools else 0.0}
+    with finn_world(SCRATCH / "finn-scratch", SCRATCH / "finn.log"):
+        model = specialized(exported, board)
+        return write_folding(search(model, board, Goal(quick=True), budget), file)
 
 
 def row(case: Case) -> dict[str, Any]:

@@ -137,9 +137,11 @@ class Train(Values):
 
 
 class Compile(Values):
-    """The folding goal: frames per second at the board's clock with the fewest resources, a FINN
-    folding JSON, or the fastest design that fits the board.
+    """The folding goal: frames per second and microseconds of one frame at the board's clock with
+    the fewest resources, a FINN folding JSON, or the fastest design that fits the board.
 
+    With the `objective` ``latency``, the design that fits and takes the least time for one frame:
+    of all for `largest`, of those with that rate for `target_fps`.
     `fifo_max_depth` in beats and `fifo_time_limit` (``"60 s"``; in seconds) bound the FIFOs and
     the search for their depths; the best that is found within them is kept. `runtime_weights`
     makes the weights of matrix layers rewritable by software. `bits_per_stage` is how many bits our
@@ -147,8 +149,10 @@ class Compile(Values):
     """
 
     target_fps: Positive | None = None
+    target_latency_us: Annotated[float, Field(gt=0)] | None = None
     folding: str | None = None
     largest: bool = False
+    objective: Literal["rate", "latency"] = "rate"
     fifo_max_depth: Annotated[int, Field(ge=2)] | None = None
     fifo_time_limit: Duration | None = None
     runtime_weights: bool = False
@@ -156,9 +160,16 @@ class Compile(Values):
 
     @model_validator(mode="after")
     def _one_goal(self) -> "Compile":
-        goals = [self.target_fps is not None, self.folding is not None, self.largest]
-        if sum(goals) != 1:
-            raise ValueError("exactly one of target_fps, folding and largest")
+        target = self.target_fps is not None or self.target_latency_us is not None
+        if sum((target, self.folding is not None, self.largest)) != 1:
+            raise ValueError(
+                "exactly one of target_fps, target_latency_us, folding and largest (the first two"
+                " may go together)"
+            )
+        if self.objective == "latency" and self.folding is not None:
+            raise ValueError("objective latency only with target_fps or largest")
+        if self.objective == "latency" and self.target_latency_us is not None:
+            raise ValueError("either objective latency, for the least, or target_latency_us")
         return self
 
 

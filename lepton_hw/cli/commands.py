@@ -5,6 +5,7 @@ Only reads arguments and prints results; the work is in the pipeline.
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +55,7 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
     input_type: Annotated[str, typer.Option(help="integers that --model takes, e.g. INT8")] = "",
     input_scale: Annotated[float, typer.Option(help="real value of one input step")] = 1.0,
     target_fps: Annotated[int | None, typer.Option(help="frames a second to fold for")] = None,
+    target_latency_us: Annotated[float | None, typer.Option(help="of one frame, likewise")] = None,
     folding: Annotated[str | None, typer.Option(help="a FINN folding JSON")] = None,
     fifo_max_depth: Annotated[int | None, typer.Option(help="deepest FIFO, in beats")] = None,
     fifo_time_limit: Annotated[str | None, typer.Option(help="for sizing FIFOs: '60 s'")] = None,
@@ -77,8 +79,9 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
             "write input_type and input_scale into the flow",
         )
     value = load_flow(flow) if flow else _model_flow(model, input_type, input_scale)
-    if target_fps is not None or folding is not None:
-        value = value.model_copy(update={"compile": _goal(value.compile, target_fps, folding)})
+    goals = {"target_fps": target_fps, "target_latency_us": target_latency_us, "folding": folding}
+    if any(goal is not None for goal in goals.values()):
+        value = value.model_copy(update={"compile": _goal(value.compile, goals)})
     value = _with_fifo_limits(value, fifo_max_depth, fifo_time_limit)
     value = _with_vectors(value, vectors)
     _build(value, board_named(board), Options(build_dir, device, to), as_json)
@@ -185,11 +188,13 @@ def _model_flow(model: str, input_type: str, input_scale: float) -> Flow:
     return validate(values, Flow, "command line")
 
 
-def _goal(before: Compile, target_fps: int | None, folding: str | None) -> Compile:
-    if target_fps is not None and folding is not None:
-        raise InputError("both --target-fps and --folding", "one of them", "leave one out")
-    goal = validate({"target_fps": target_fps, "folding": folding}, Compile, "command line")
-    kept = {"target_fps", "target_latency_us", "folding", "largest", "objective"}
+def _goal(before: Compile, goals: Mapping[str, object]) -> Compile:
+    """The flow's compile table with these goals in place of its own."""
+    given = [f"--{name.replace('_', '-')}" for name, goal in goals.items() if goal is not None]
+    if "--folding" in given and len(given) > 1:
+        raise InputError(f"both {given[0]} and --folding", "one of them", "leave one out")
+    goal = validate(dict(goals), Compile, "command line")
+    kept = {*goals, "largest", "objective"}
     rest = {name: value for name, value in before if name not in kept}
     return goal.model_copy(update=rest)
 

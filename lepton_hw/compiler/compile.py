@@ -16,7 +16,8 @@ from lepton_hw.compiler import supported
 from lepton_hw.compiler.collect import collect, resources
 from lepton_hw.compiler.fifo_sizing import NO_LIMITS, Limits, Sizing, size_fifos
 from lepton_hw.compiler.fit import Use, require_fit, total
-from lepton_hw.compiler.folding import Folding, search, write_folding
+from lepton_hw.compiler.folding import Folding, Goal, search, write_folding
+from lepton_hw.compiler.folding_latency import modelled_latency
 from lepton_hw.compiler.folding_published import own_folding
 from lepton_hw.compiler.graph import FILE, Graph, Kernel
 from lepton_hw.compiler.host_tail import HostTail
@@ -36,13 +37,15 @@ ANY_DEPTH = 2  # of every FIFO, until sizing knows better
 class Result:
     """The graph (also in ``graph.json``), what the host does after it, and the estimate.
 
-    `sizing` says what was measured to choose the FIFOs' depths.
+    `sizing` says what was measured to choose the FIFOs' depths. `latency`: cycles of one frame
+    by `folding_latency`.
     """
 
     graph: Graph
     tail: HostTail
     use: Use
     sizing: Sizing
+    latency: int
 
 
 def compile_model(  # noqa: PLR0913 – one argument for each key of the flow
@@ -54,13 +57,16 @@ def compile_model(  # noqa: PLR0913 – one argument for each key of the flow
     progress: Progress = SILENT,
     limits: Limits = NO_LIMITS,
     *,
+    target_latency_us: float | None = None,
+    quick: bool = False,
     runtime_weights: bool = False,
     bits_per_stage: int | None = None,
 ) -> Result:
     """Compiles into `workdir`: ``graph.json``, ``rtl/``, ``reports/``, ``finn.onnx``, ``finn.log``.
 
-    Folds for `target_fps` with the fewest resources, as the FINN folding JSON `folding` says, or,
-    with neither, for the highest rate that fits the board. With `runtime_weights`, software may
+    Folds for `target_fps` and `target_latency_us` with the fewest resources, as the FINN folding
+    JSON `folding` says, or, with neither, for the highest rate that fits the board; with `quick`
+    for the least latency that fits, at `target_fps` or more. With `runtime_weights`, software may
     rewrite the weights of matrix layers; ``weights.npz`` holds those of the network.
     `bits_per_stage`: see `rtl.stages`; None leaves it as it is.
     Raises `StageError` naming the layer where FINN cannot map it, where it has no RTL, or where
@@ -75,13 +81,15 @@ def compile_model(  # noqa: PLR0913 – one argument for each key of the flow
         specialized = specialize(steps, model, runtime_weights=runtime_weights)
         fastest = None  # that fits the board, where it is known
         if folding is None:
-            found = search(specialized, board, _cycles(board, target_fps))
-            fastest = found if target_fps is None else None
+            goal = _goal(board, target_fps, target_latency_us, quick=quick)
+            found = search(specialized, board, goal)
+            fastest = found if goal == Goal() else None
             folding = write_folding(found, workdir / FOLDING)
         else:
             folding = own_folding(specialized, board, folding, workdir / FOLDING, progress.say)
         model = steps.fold(copy.deepcopy(specialized), folding)
         supported.require_static_weights(model)
+        latency = modelled_latency(model)
         if runtime_weights:
             require_writable(model)
         # Before code generation, which takes longest and cannot use a design that is too large.
@@ -101,7 +109,7 @@ def compile_model(  # noqa: PLR0913 – one argument for each key of the flow
     write_atomically(workdir / FILE, graph.model_dump_json(indent=2) + "\n")
     _tidy(workdir, scratch)
     shutil.move(log, workdir / LOG)
-    return Result(graph, tail, use, sizing)
+    return Result(graph, tail, use, sizing, latency)
 
 
 def _gather(
@@ -154,8 +162,12 @@ def _estimate(model: ModelWrapper, board: Board) -> Use:
     return total(resources(getCustomOp(node), board.finn_part) for node in model.graph.node)
 
 
-def _cycles(board: Board, fps: int | None) -> int | None:
-    return None if fps is None else int(board.clock * 1e6 / fps)
+def _goal(board: Board, fps: int | None, latency_us: float | None, *, quick: bool) -> Goal:
+    return Goal(
+        cycles=None if fps is None else int(board.clock * 1e6 / fps),
+        latency=None if latency_us is None else int(board.clock * latency_us),
+        quick=quick,
+    )
 
 
 def _require_fit(

@@ -5,8 +5,9 @@ kernel of ours) estimates; an integer program picks one a layer. It builds and s
 """
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from lepton_hw.artifacts import write_atomically
 from lepton_hw.board import Board
 from lepton_hw.compiler.folding_costs import RESOURCES
+from lepton_hw.compiler.folding_latency import Wiring, wiring_of
+from lepton_hw.compiler.folding_latency_program import Timed
+from lepton_hw.compiler.folding_latency_search import cheapest, modelled, quickest
 from lepton_hw.compiler.folding_options import (
     Attributes,
     Option,
@@ -34,75 +38,134 @@ class Folding:
     """The choice: attributes by node, cycles of the slowest layer, resources of all layers and of
     the streams between them (`RESOURCES`), FIFOs taken as shallow.
 
-    `fits`: whether they are within the budget.
+    `fits`: whether they are within the budget. `latency`: cycles of one frame through the empty
+    design, by the model of `folding_latency`.
     """
 
     attributes: dict[str, Attributes]
     cycles: int
     cost: dict[str, float]
     fits: bool
+    latency: int
 
 
 @dataclass(frozen=True)
 class Choices:
-    """All foldings of every group of layers, and which group feeds which."""
+    """All foldings of every group of layers, which group feeds which, and which layer which."""
 
     groups: list[list[Option]]
     edges: list[tuple[int, int]]
+    wiring: Wiring
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a folding is chosen for, in cycles.
+
+    `cycles`: a frame after the other at least so fast; None is any rate. `latency`: one frame
+    through the empty design in at most so many; None is any. With either, the cheapest such
+    folding is chosen; with neither, the fastest that fits. With `quick`, the one of least latency
+    that fits, at a rate of `cycles` at least.
+    """
+
+    cycles: int | None = None
+    latency: int | None = None
+    quick: bool = False
 
 
 def choices(model: ModelWrapper, board: Board) -> Choices:
     """What a search chooses from; takes longest of it."""
     groups, edges = _groups(model)
     part, dsp = board.finn_part, board.has_dsp48
-    return Choices([options_of(model, nodes, part, dsp=dsp) for nodes in groups], edges)
+    options = [options_of(model, nodes, part, dsp=dsp) for nodes in groups]
+    return Choices(options, edges, wiring_of(model))
 
 
 def search(
     model: ModelWrapper,
     board: Board,
-    target_cycles: int | None,
+    target: int | Goal | None,
     budget: Mapping[str, float] | None = None,
     fixed: Mapping[str, Mapping[str, Any]] | None = None,
     among: Choices | None = None,
 ) -> Folding:
-    """The cheapest folding of at most `target_cycles` per frame; without a target the fastest
-    that fits the budget.
+    """The cheapest folding of at most `target` cycles per frame; without a target the fastest
+    that fits the budget. A `Goal` may ask for a latency.
 
     Cost is the sum over resources of the share of the board that is used, width converters and
-    FIFOs between the layers included. A target that no folding reaches within the budget gives the
+    FIFOs between the layers included. A rate that no folding reaches within the budget gives the
     cheapest folding regardless of it, whose excess the caller reports.
 
     Args:
         model: a specialised graph; it is not changed.
         board: whose part and resources count.
-        target_cycles: cycles a frame, or None.
+        target: cycles a frame, a goal, or None.
         budget: what may be used of each of `RESOURCES`; default `USABLE` of the board.
         fixed: attributes, by node, that the choice must have. Without a target the others become
             as fast as the slowest of these.
         among: `choices` of the same model and board, where they are known.
 
-    Raises `StageError` if some layer cannot reach the target at all.
+    Raises `StageError` if some layer cannot reach the rate at all, or no folding that fits the
+    latency.
     """
-    problem = _problem(among or choices(model, board), board, budget, fixed or {})
-    if target_cycles is None and fixed:
-        target_cycles = _given_cycles(problem.groups, fixed)
-    if target_cycles is not None:
-        _require_reachable(problem.groups, target_cycles)
-        chosen = pick(problem, target_cycles, bounded=True)
-        chosen = chosen or pick(problem, target_cycles, bounded=False) or []
-        return _folding(chosen, problem)
+    goal = target if isinstance(target, Goal) else Goal(target)
+    among = among or choices(model, board)
+    problem = _problem(among, board, budget, fixed or {})
+    if goal == Goal() and fixed:
+        goal = Goal(_given_cycles(problem.groups, fixed))
+    if goal.cycles is not None:
+        _require_reachable(problem.groups, goal.cycles)
+    if goal.latency is not None or goal.quick:
+        return _folding(_for_latency(problem, among.wiring, goal, board), problem, among.wiring)
+    return _folding(_for_rate(problem, goal.cycles), problem, among.wiring)
+
+
+def _for_rate(problem: Problem, cycles: int | None) -> list[Option]:
+    if cycles is not None:
+        chosen = pick(problem, cycles, bounded=True)
+        return chosen or pick(problem, cycles, bounded=False) or []
     fastest = max(min(option.cycles for option in options) for options in problem.groups)
     every = {option.cycles for options in problem.groups for option in options}
-    goals = sorted(cycles for cycles in every if cycles >= fastest)
-    return _folding(_largest_that_fits(problem, goals), problem)
+    return _largest_that_fits(problem, sorted(cycles for cycles in every if cycles >= fastest))
+
+
+def _for_latency(problem: Problem, wiring: Wiring, goal: Goal, board: Board) -> list[Option]:
+    """The cheapest that is quick enough, or the quickest, of those that are fast enough."""
+    fast = [
+        [option for option in options if option.cycles <= (goal.cycles or option.cycles)]
+        for options in problem.groups
+    ]
+    timed = Timed(replace(problem, groups=fast), wiring)
+    found = None if goal.latency is None else cheapest(timed, goal.latency)
+    if found is not None:
+        return found
+    start = _for_rate(problem, goal.cycles)
+    if not _fits(start, problem):
+        return start
+    found = quickest(timed, start)
+    if goal.latency is not None and modelled(timed, found) > goal.latency:
+        raise _too_slow(modelled(timed, found), goal, board)
+    return found
+
+
+def _too_slow(least: int, goal: Goal, board: Board) -> StageError:
+    wanted = (goal.latency or 0) / board.clock
+    reached = math.ceil(1000 * least / board.clock) / 1000
+    remedy = f"raise compile.target_latency_us to {reached:g}"
+    return StageError(
+        f"one frame takes {reached:,g} us by estimate at the quickest folding found that fits the "
+        f"{board.title}",
+        f"at most {wanted:,g} us for the target",
+        f"{remedy}, or lower compile.target_fps" if goal.cycles else remedy,
+    )
 
 
 def price(model: ModelWrapper, board: Board) -> Folding:
     """The folding that the graph has, by the same models."""
     groups, edges = _groups(model)
     chosen = [present(model, nodes, board.finn_part) for nodes in groups]
-    return _folding(chosen, Problem([], edges, _supply(board, None), _prices(board)))
+    problem = Problem([], edges, _supply(board, None), _prices(board))
+    return _folding(chosen, problem, wiring_of(model))
 
 
 def write_folding(folding: Folding, path: Path) -> Path:
@@ -128,7 +191,7 @@ def _largest_that_fits(problem: Problem, goals: list[int]) -> list[Option]:
     return best or pick(problem, goals[-1], bounded=False) or []
 
 
-def _folding(chosen: list[Option], problem: Problem) -> Folding:
+def _folding(chosen: list[Option], problem: Problem, wiring: Wiring) -> Folding:
     attributes: dict[str, Attributes] = {}
     for option in chosen:
         attributes.update(option.attributes)
@@ -137,8 +200,14 @@ def _folding(chosen: list[Option], problem: Problem) -> Folding:
         attributes=attributes,
         cycles=max(option.cycles for option in chosen),
         cost=dict(zip(RESOURCES, use, strict=True)),
-        fits=all(used <= have + 1e-6 for used, have in zip(use, problem.supply, strict=True)),
+        fits=_fits(chosen, problem),
+        latency=modelled(Timed(problem, wiring), chosen),
     )
+
+
+def _fits(chosen: list[Option], problem: Problem) -> bool:
+    use = total(chosen, problem.edges)
+    return all(used <= have + 1e-6 for used, have in zip(use, problem.supply, strict=True))
 
 
 def _supply(board: Board, budget: Mapping[str, float] | None) -> tuple[float, ...]:

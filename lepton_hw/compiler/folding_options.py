@@ -6,14 +6,15 @@ Asks FINN's operators (and our kernels) for their own estimates; chooses nothing
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.compiler.folding_costs import Cost, layer_cost
+from lepton_hw.compiler.folding_timing_of import Layer, layer_of
 from lepton_hw.compiler.kernels.dot_formats import LUT_MEMORY_DEPTH, narrowest
 
 #: FINN's bound on a weight stream; wider ones elaborate but do not route well.
@@ -30,11 +31,19 @@ SHALLOW = 64
 Attributes = dict[str, int | str]
 
 
+class Stream(NamedTuple):
+    """Bits of a beat: in whole bytes, which the wires have, and without that."""
+
+    width: int
+    bits: int
+
+
 @dataclass(frozen=True)
 class Option:
     """One folding of a group of layers: attributes by node, cycles per frame, resources.
 
-    `width_in`, `width_out`: bits of its first input and output stream.
+    `width_in`, `width_out`: bits of its first input and output stream, in whole bytes. `layers`:
+    what each node of the group is in the model of latency.
     """
 
     attributes: dict[str, Attributes]
@@ -42,6 +51,19 @@ class Option:
     cost: Cost
     width_in: int
     width_out: int
+    layers: dict[str, Layer] = field(default_factory=dict)
+
+    @property
+    def stream_in(self) -> Stream:
+        """Its first input."""
+        first = next(iter(self.layers.values()), None)
+        return Stream(self.width_in, first.inputs[0].width if first else self.width_in)
+
+    @property
+    def stream_out(self) -> Stream:
+        """Its first output."""
+        last = next(reversed(self.layers.values()), None)
+        return Stream(self.width_out, last.outputs[0].width if last else self.width_out)
 
 
 def depthwise_reader(model: ModelWrapper, node: Any) -> Any | None:
@@ -72,7 +94,7 @@ def options_of(
             if "resType" in attributes:
                 ops[name].set_nodeattr("weightDataType", types[str(attributes["resType"])])
         if not any(_too_wide(op) for op in ops.values()):
-            found.append(_option(nodes, ops, choice, part))
+            found.append(_option(model, nodes, ops, choice, part))
     for node, old in before:
         del node.attribute[:]
         node.attribute.extend(old)
@@ -82,7 +104,7 @@ def options_of(
 def present(model: ModelWrapper, nodes: list[Any], part: str) -> Option:
     """The folding that the nodes have."""
     ops = {node.name: getCustomOp(node) for node in nodes}
-    return _option(nodes, ops, {name: {} for name in ops}, part)
+    return _option(model, nodes, ops, {name: {} for name in ops}, part)
 
 
 def copy_of(attribute: Any) -> Any:
@@ -93,7 +115,11 @@ def copy_of(attribute: Any) -> Any:
 
 
 def _option(
-    nodes: list[Any], ops: dict[str, Any], choice: dict[str, Attributes], part: str
+    model: ModelWrapper,
+    nodes: list[Any],
+    ops: dict[str, Any],
+    choice: dict[str, Attributes],
+    part: str,
 ) -> Option:
     costs = np.sum([layer_cost(op, part) for op in ops.values()], axis=0)
     lut, bram18, uram, dsp = (float(x) for x in costs)
@@ -103,6 +129,7 @@ def _option(
         cost=(lut, bram18, uram, dsp),
         width_in=ops[nodes[0].name].get_instream_width_padded(0),
         width_out=ops[nodes[-1].name].get_outstream_width_padded(0),
+        layers={name: layer_of(model, op) for name, op in ops.items()},
     )
 
 
@@ -241,7 +268,8 @@ def _foldings(node: Any, op: Any) -> Iterator[dict[str, int]]:
     elif kind.startswith(WINDOW):
         channels = op.get_nodeattr("IFMChannels")
         yield from ({"SIMD": simd, "parallel_window": 0} for simd in divisors(channels))
-        if not op.get_nodeattr("depthwise"):
+        # Where there is but one window, FINN fails to write a parallel one (log2 of 0).
+        if not op.get_nodeattr("depthwise") and math.prod(op.get_nodeattr("OFMDim")) > 1:
             yield {"SIMD": channels, "parallel_window": 1}
     elif "SIMD" in known:
         yield from ({"SIMD": simd} for simd in divisors(_channels(op)))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lepton_hw.compiler.folding_costs import stream_cost
-from lepton_hw.compiler.folding_options import Option
+from lepton_hw.compiler.folding_options import Option, Stream
 
 #: Options of a layer that the program considers at one target, cheapest first.
 CANDIDATES = 48
@@ -42,7 +42,7 @@ def pick(problem: Problem, cycles: int, bounded: bool) -> list[Option] | None:
     groups = [_candidates(options, cycles, problem) for options in problem.groups]
     if any(not options for options in groups):
         return None
-    columns = _Columns(groups, problem.edges)
+    columns = Columns(groups, problem.edges)
     constraints = [LinearConstraint(columns.rows, columns.sums, columns.sums)]
     if bounded:
         constraints.append(LinearConstraint(columns.use.T, -np.inf, problem.supply))
@@ -65,7 +65,7 @@ def total(chosen: list[Option], edges: list[tuple[int, int]]) -> tuple[float, ..
     return tuple(float(x) for x in np.sum(costs, axis=0))
 
 
-class _Columns:
+class Columns:
     """The variables of the integer program: one an option, then one a pair of widths an edge."""
 
     def __init__(self, groups: list[list[Option]], edges: list[tuple[int, int]]) -> None:
@@ -74,6 +74,8 @@ class _Columns:
         self._use: list[tuple[float, ...]] = [o.cost for options in groups for o in options]
         self._cells: list[tuple[int, int, float]] = []
         self._sums: list[float] = []
+        #: Of each edge, the column of each pair of widths.
+        self.pairs: dict[tuple[int, int], dict[tuple[Stream, Stream], int]] = {}
         options = len(self._use)
         for group in range(len(groups)):
             self._row([(c, 1.0) for c in range(*self.starts[group : group + 2])], 1.0)
@@ -87,20 +89,20 @@ class _Columns:
 
     def _edge(self, left: int, right: int) -> None:
         """Pairs of widths; those of one width sum to the options of that width."""
-        ends = (self._by_width(left, "width_out"), self._by_width(right, "width_in"))
-        pairs: dict[tuple[int, int], int] = {}
+        ends = (self._by_width(left, "stream_out"), self._by_width(right, "stream_in"))
+        pairs = self.pairs[left, right] = {}
         for producer, consumer in itertools.product(*ends):
             pairs[producer, consumer] = len(self._use)
-            self._use.append(stream_cost(producer, consumer))
+            self._use.append(stream_cost(producer.width, consumer.width))
         for end, widths in enumerate(ends):
             for width, options in widths.items():
                 cells = [(column, -1.0) for column in options]
                 cells += [(column, 1.0) for pair, column in pairs.items() if pair[end] == width]
                 self._row(cells, 0.0)
 
-    def _by_width(self, group: int, name: str) -> dict[int, list[int]]:
+    def _by_width(self, group: int, name: str) -> dict[Stream, list[int]]:
         """Columns of the group's options by the width of a stream."""
-        found: dict[int, list[int]] = defaultdict(list)
+        found: dict[Stream, list[int]] = defaultdict(list)
         for number, option in enumerate(self.groups[group]):
             found[getattr(option, name)].append(int(self.starts[group]) + number)
         return found

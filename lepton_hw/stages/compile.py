@@ -43,9 +43,10 @@ class Compiled(Artifact):
     """`contract` with the output as the hardware gives it; totals of the estimates.
 
     `cycles` is FINN's estimate for the slowest layer, `bottleneck` its name, `latency_cycles`
-    FINN's estimate of the longest path, `latency_model` ours of one frame. `interval` is the distance of frames in cycles that the
-    design reaches with FIFOs of any depth, by simulation; `interval_reached` with those it has,
-    None where there was no time to run it. `fifo_bits` is depth × stream width over all FIFOs,
+    FINN's estimate of the longest path, `latency_model` ours of one frame. `interval` is the
+    distance of frames in cycles that the design reaches with FIFOs of any depth, by simulation;
+    `interval_reached` with those it has, None where there was no time to run it. `fifo_bits` is
+    depth × stream width over all FIFOs,
     `fifo_bits_finn` the same with the depths of FINN's own sizing. `fifo_limited` are the FIFOs
     that compile.fifo_max_depth keeps too short for full speed; `fifo_timed_out` says that
     compile.fifo_time_limit ended the search for shallower ones. With compile.runtime_weights,

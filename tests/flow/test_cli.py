@@ -61,6 +61,14 @@ USAGE = [
         "both --target-fps and --folding; expected one of them",
     ),
     (
+        ("build", "digits_cnn", "-b", "pynq_z2", "--target-latency-us", "5", "--folding", "f"),
+        "both --target-latency-us and --folding; expected one of them",
+    ),
+    (
+        ("build", "digits_cnn", "-b", "pynq_z2", "--target-latency-us", "-1"),
+        "key 'target_latency_us' is -1.0; expected a number greater than 0",
+    ),
+    (
         ("build", "digits_cnn", "-b", "pynq_z2", "--fifo-max-depth", "1"),
         "key 'fifo_max_depth' is 1; expected a number greater than or equal to 2",
     ),

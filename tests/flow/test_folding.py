@@ -11,8 +11,9 @@ from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.board import LUT4_PER_LUT6, load_board
 from lepton_hw.compiler.compile import specialize
-from lepton_hw.compiler.folding import Choices, Folding, choices, price, search
+from lepton_hw.compiler.folding import Choices, Folding, Goal, choices, price, search
 from lepton_hw.compiler.folding_costs import stream_cost
+from lepton_hw.compiler.folding_latency import modelled_latency
 from lepton_hw.compiler.folding_options import Option
 from lepton_hw.compiler.folding_program import Problem, pick
 from lepton_hw.compiler.folding_published import own_folding
@@ -194,3 +195,49 @@ def test_a_board_without_dsp48_gets_units_of_luts_only(
     assert types == {"lut"}
     assert found.fits
     assert found.cost["lut"] <= 0.75 * board.resources.lut / LUT4_PER_LUT6
+
+
+#: Small enough a choice that a search for latency takes a second.
+SOME = {f"MVAU_rtl_{n}": {"resType": "lut", "ram_style": "auto"} for n in range(3)}
+
+
+@pytest.fixture(scope="module")
+def quick(graph: ModelWrapper, among: Choices) -> Folding:
+    """The least latency at 2,000 cycles a frame."""
+    return search(graph, BOARD, Goal(2000, quick=True), fixed=SOME, among=among)
+
+
+def test_the_least_latency_at_a_rate(graph: ModelWrapper, among: Choices, quick: Folding) -> None:
+    """Within budget and rate; far below the cheapest of that rate, and as the graph then says."""
+    cheap = search(graph, BOARD, 2000, fixed=SOME, among=among)
+    assert quick.fits
+    assert quick.cycles <= 2000
+    assert quick.latency < 0.5 * cheap.latency
+    model = copy.deepcopy(graph)
+    for node in model.graph.node:
+        for key, value in quick.attributes[node.name].items():
+            getCustomOp(node).set_nodeattr(key, value)
+    assert modelled_latency(model) == pytest.approx(quick.latency, abs=5)  # types follow later
+
+
+def test_a_latency_is_kept_and_costs(graph: ModelWrapper, among: Choices, quick: Folding) -> None:
+    limit = 3 * quick.latency
+    found = search(graph, BOARD, Goal(5000, limit), fixed=SOME, among=among)
+    assert (found.fits, found.latency <= limit, found.cycles <= 5000) == (True, True, True)
+    assert found.cost["lut"] < quick.cost["lut"]
+
+
+def test_no_folding_is_quick_enough(graph: ModelWrapper, among: Choices) -> None:
+    """The sentence names a latency that can be asked for."""
+    given = {name: {"PE": 2, "SIMD": 1} for name in matrix_units(graph)}
+    message = (
+        r"one frame takes [\d,.]+ us by estimate at the quickest folding found that fits the "
+        r"TUL PYNQ-Z2; expected at most 0.5 us for the target; "
+        r"raise compile.target_latency_us to ([\d.]+)\."
+    )
+    with pytest.raises(StageError, match=message) as raised:
+        search(graph, BOARD, Goal(latency=50), fixed=given, among=among)
+    named = float(str(raised.value).rsplit(" ", 1)[1][:-1])
+    again = Goal(latency=round(named * BOARD.clock))
+    found = search(graph, BOARD, again, fixed=given, among=among)
+    assert found.latency <= named * BOARD.clock

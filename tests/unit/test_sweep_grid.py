@@ -113,7 +113,7 @@ REFUSED = [
     (("bits=2,two",), "--grid bits=two: key 'model.weight_bits' is \"two\"; expected an integer; "),
     (("bits=2.0",), "key 'model.weight_bits' is 2.0; expected an integer; "),
     (("largest=1",), "key 'compile.largest' is 1; expected true or false; "),
-    (("largest=false",), "expected exactly one of target_fps, folding and largest; "),
+    (("largest=false",), "expected exactly one of target_fps, target_latency_us, folding"),
     (("fifo_time_limit=60",), "key 'compile.fifo_time_limit' is 60; expected a time with its unit"),
     (("bts=2",), "--grid key 'bts' is unknown; expected one of bits, data.set, "),
     (("bts=2",), "; rename it if you mean 'bits'."),

@@ -138,11 +138,20 @@ FLOW_MISTAKES = {
         ": table [data] has set, preprocess, augment; expected no random step in preprocess, "
         "move 'flip' to augment; change its keys.",
     ("target_fps = 90000", ""):
-        ": table [compile] has no keys; expected exactly one of target_fps, folding and largest; "
-        "change its keys.",
+        ": table [compile] has no keys; expected exactly one of target_fps, target_latency_us, "
+        "folding and largest (the first two may go together); change its keys.",
     ("target_fps = 90000", 'target_fps = 1\nfolding = "f.json"'):
         ": table [compile] has target_fps, folding; expected exactly one of target_fps, "
-        "folding and largest; change its keys.",
+        "target_latency_us, folding and largest (the first two may go together); change its keys.",
+    ("target_fps = 90000", 'objective = "latency"\nfolding = "f.json"'):
+        ": table [compile] has objective, folding; expected objective latency only with target_fps "
+        "or largest; change its keys.",
+    ("target_fps = 90000", 'objective = "latency"\ntarget_latency_us = 9.5'):
+        ": table [compile] has objective, target_latency_us; expected either objective latency, "
+        "for the least, or target_latency_us; change its keys.",
+    ("target_fps = 90000", "target_latency_us = 0"):
+        ": key 'compile.target_latency_us' is 0; expected a number greater than 0; "
+        "correct the value.",
     ("[train]\nepochs = 40", ""):
         ": the file has name, data, model, compile; expected the table [train], or model_file "
         "for a finished model; change its keys.",
