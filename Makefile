@@ -28,7 +28,7 @@ unexport BOARD  # a PYNQ image says by this name which board it is
 FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
-	bench-card bench-certify \
+	bench-card bench-latency bench-certify \
 	bench-driver test-finn-driver test-reference bench-shell test-shell hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
 	bench-bitstreams bench-compare bench-anchors clean lock tools
 
@@ -45,6 +45,7 @@ help:
 	@echo "make bench-card  the exact integer path on a CUDA card (STORE=1 keeps the figures)"
 	@echo "make test-reference  1,000 random graphs each against FINN and QONNX"
 	@echo "make bench-folding  folding search against FINN's SetFolding; CNV's foldings in RTL"
+	@echo "make bench-latency  the model of one frame's latency against RTL (half an hour and more)"
 	@echo "make bench-certify  10,000 CNV images through PyTorch, QONNX and the integer path"
 	@echo "make bench-driver  the board's driver: packing on one core, Python's share of a call"
 	@echo "make bench-shell  DMA throughput, the digits CNN behind the shell, cells of the shell"
@@ -101,6 +102,9 @@ test-reference: $(STAMP)
 
 bench-folding: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.folding
+
+bench-latency: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.latency
 
 bench-certify: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.certify
