@@ -13,7 +13,7 @@ OPTIMISE_HARNESS = ("-O3", "-fno-plt", "-fno-semantic-interposition")  # its loo
 OPTIMISE_ONCE = ("-O0",)
 #: Lines from which a function is long: Verilator splits all but blocks without branches. g++ joins
 #: up to four instructions at a time, in time quadratic in their number; two, as its own -Og, take
-#: 2 s for a block of 11,600 lines instead of 24, and slow down no more than a fiftieth.
+#: 2 s for a block of 11,600 lines instead of 14, and slowed down the digits CNN by a fiftieth.
 LONG = 4_000
 JOIN_FEWER = ("--param=max-combine-insns=2",)
 #: Lines of C++ up to which a design is one unit, and up to which files share one: about 3 s.
