@@ -29,7 +29,7 @@ FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-card bench-latency bench-certify \
-	bench-driver test-finn-driver test-reference bench-shell test-shell hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
+	bench-driver test-finn-driver test-reference bench-shell test-shell designs hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
 	bench-bitstreams bench-compare bench-anchors clean lock tools
 
 help:
@@ -129,16 +129,16 @@ test-nightly: tools $(STAMP)
 # Two designs, since loading one after the other is part of it. On a real board: BOARD=ssh:HOST, and
 # the designs with bitstreams for it in DESIGNS (folders that `lepton deploy` made).
 DESIGNS ?= build/$(FLOW)/pynq_z2/deploy_virtual/design build/$(FLOW)_2bit/pynq_z2/deploy_virtual/design
-hil: tools $(STAMP) $(BOARD_STAMP)
+designs: tools $(STAMP)
 	@for flow in $(FLOW) $(FLOW)_2bit; do \
 		$(RUN)/lepton deploy $$flow --board pynq_z2 --toolchain virtual || exit; done
+
+hil: tools $(STAMP) $(BOARD_STAMP) designs
 	@$(BOARD_VENV)/bin/python -m pytest tests/hil --board=$(BOARD) $(addprefix --design=,$(DESIGNS))
 
 # FINN's own driver, in an environment of its own: it wants another grpcio than pynq's tools.
 FINN_DRIVER := .venv-finn-driver
-test-finn-driver: tools $(STAMP) $(FINN_DRIVER)/.stamp
-	@for flow in $(FLOW) $(FLOW)_2bit; do \
-		$(RUN)/lepton deploy $$flow --board pynq_z2 --toolchain virtual || exit; done
+test-finn-driver: tools $(STAMP) $(FINN_DRIVER)/.stamp designs
 	@$(FINN_DRIVER)/bin/python -m pytest tests/hil/test_finn_driver.py --board=virtual \
 		$(addprefix --design=,$(DESIGNS))
 
@@ -205,25 +205,24 @@ $(STAMP): requirements.lock requirements.finn pyproject.toml
 			"package index and free disk space; run make again." >&2; exit 1; }
 	@touch $(STAMP)
 
-$(BOARD_STAMP): requirements.board
+# An environment with pynq and the virtual board: its folder, what goes in, and pip's words for that.
+define board_venv
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 was found; expected python3.11, or python3 of" \
 		"3.11 or newer, on PATH; install it or run make PYTHON=/path/to/python3.11." >&2; exit 1; }
-	@rm -rf $(BOARD_VENV) && $(PYTHON) -m venv $(BOARD_VENV)
-	@echo "Installing pynq $(PYNQ) into $(BOARD_VENV) (a minute) ..."
-	@{ $(BOARD_VENV)/bin/python -m pip install -q -r requirements.board pynq==$(PYNQ) && \
-	   PYTHONPATH=. $(BOARD_VENV)/bin/python -m lepton_hw.virtual install >/dev/null ; } || { \
-		echo "pynq could not be installed (pip's reason is above); expected access to a package" \
+	@rm -rf $(1) && $(PYTHON) -m venv $(1)
+	@echo "Installing $(2) into $(1) (a minute) ..."
+	@{ $(1)/bin/python -m pip install -q -r requirements.board $(3) && \
+	   PYTHONPATH=. $(1)/bin/python -m lepton_hw.virtual install >/dev/null ; } || { \
+		echo "$(2) could not be installed (pip's reason is above); expected access to a package" \
 			"index and free disk space; run make again." >&2; exit 1; }
-	@touch $(BOARD_STAMP)
+	@touch $(1)/.stamp
+endef
+
+$(BOARD_STAMP): requirements.board
+	$(call board_venv,$(BOARD_VENV),pynq $(PYNQ),pynq==$(PYNQ))
 
 $(FINN_DRIVER)/.stamp: requirements.board requirements.finn-driver
-	@rm -rf $(FINN_DRIVER) && $(PYTHON) -m venv $(FINN_DRIVER)
-	@echo "Installing pynq and finn-plus-driver into $(FINN_DRIVER) (a minute) ..."
-	@{ $(FINN_DRIVER)/bin/python -m pip install -q -r requirements.board -r requirements.finn-driver && \
-	   PYTHONPATH=. $(FINN_DRIVER)/bin/python -m lepton_hw.virtual install >/dev/null ; } || { \
-		echo "finn-plus-driver could not be installed (pip's reason is above); expected access to a" \
-			"package index and free disk space; run make again." >&2; exit 1; }
-	@touch $@
+	$(call board_venv,$(FINN_DRIVER),pynq with finn-plus-driver,-r requirements.finn-driver)
 
 # finn-plus stays out of the lock (it would refuse it), CUDA's own packages too (torch pins them),
 # and so do local versions such as +cpu.

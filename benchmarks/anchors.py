@@ -18,7 +18,7 @@ from benchmarks.folding import specialized
 from benchmarks.networks import flow_of, untrained
 from benchmarks.table import write
 from lepton_hw.board import Board, load_board
-from lepton_hw.compiler.folding import USABLE, Goal, search, write_folding
+from lepton_hw.compiler.folding import Goal, search, usable, write_folding
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.design import read_design
 from lepton_hw.flow import Compile, Flow, Model
@@ -102,9 +102,7 @@ def folding_for(share: float, flow: Flow, file: Path) -> Path:
     """
     board = load_board(BOARD)
     exported = build(flow, board, Options(to="export"))["export"].path("model.onnx")
-    have = board.supply
-    budget = {"lut": share * have.lut, "bram18": 2 * USABLE["bram18"] * have.bram36}
-    budget |= {"uram": 0.0, "dsp": USABLE["dsp"] * have.dsp}
+    budget = usable(board) | {"lut": share * board.supply.lut}
     with finn_world(SCRATCH / "finn-scratch", SCRATCH / "finn.log"):
         model = specialized(exported, board)
         return write_folding(search(model, board, Goal(quick=True), budget), file)

@@ -27,9 +27,11 @@ from lepton_hw import __version__, reference
 from lepton_hw.executors.phases import finished
 from lepton_hw.measure import machine
 from lepton_hw.measure.latency import Latency, repeat, summary, warm_up
+from lepton_hw.reference.graph import Graph
+from lepton_hw.reference.reference import Reference
 
 BATCHES = (1, 16, 256, 1024, 4096, 8192)
-#: How the network is started: the options of `reference.load`.
+#: How the network is started: options of `Reference`.
 WAYS = {
     "plain": {},
     "CUDA graph": {"captured": True},
@@ -65,14 +67,14 @@ def rows(case: Case, device: str, ways: list[str], minutes: float) -> Iterator[R
     """All ways and batches. What fails on this machine, or would begin after so many minutes, is
     said and left out.
     """
-    end = time.monotonic() + 60 * minutes
+    end, graph = time.monotonic() + 60 * minutes, reference.read(case.graph)
     for way in ways:
         for batch in BATCHES:
             if time.monotonic() > end:
                 print(f"not measured: {way}, batch {batch}: out of time", file=sys.stderr)
                 continue
             try:
-                row = measured(case, device, way, batch)
+                row = measured(case, graph, device, way, batch)
             except (RuntimeError, ImportError) as error:
                 first = str(error).strip().splitlines() or [type(error).__name__]
                 print(f"not measured: {way}, batch {batch}: {first[0]}", file=sys.stderr)
@@ -81,9 +83,9 @@ def rows(case: Case, device: str, ways: list[str], minutes: float) -> Iterator[R
             yield row
 
 
-def measured(case: Case, device: str, way: str, batch: int) -> Row:
+def measured(case: Case, graph: Graph, device: str, way: str, batch: int) -> Row:
     """One of them. Whole chunks only, so that every call has the shape that was prepared for."""
-    run = reference.load(case.graph, device, batch, **WAYS[way])
+    run = Reference(graph, device, batch, **WAYS[way])
     wait, images = finished(run.device), case.images[:batch]
     chunks = wait(run.send(images))
     resident = timed(lambda _: wait(run.compute(chunks)))

@@ -100,7 +100,7 @@ def search(
         model: a specialised graph; it is not changed.
         board: whose part and resources count.
         target: cycles a frame, a goal, or None.
-        budget: what may be used of each of `RESOURCES`; default `USABLE` of the board.
+        budget: what may be used of each of `RESOURCES`; default `usable`.
         fixed: attributes, by node, that the choice must have. Without a target the others become
             as fast as the slowest of these.
         among: `choices` of the same model and board, where they are known.
@@ -210,10 +210,14 @@ def _fits(chosen: list[Option], problem: Problem) -> bool:
     return all(used <= have + 1e-6 for used, have in zip(use, problem.supply, strict=True))
 
 
+def usable(board: Board) -> dict[str, float]:
+    """What a design may use of each of `RESOURCES`."""
+    return {name: amount * USABLE[name] for name, amount in _amounts(board).items()}
+
+
 def _supply(board: Board, budget: Mapping[str, float] | None) -> tuple[float, ...]:
-    if budget is not None:
-        return tuple(float(budget[name]) for name in RESOURCES)
-    return tuple(amount * USABLE[name] for name, amount in _amounts(board).items())
+    budget = usable(board) if budget is None else budget
+    return tuple(float(budget[name]) for name in RESOURCES)
 
 
 def _amounts(board: Board) -> dict[str, int]:
@@ -223,8 +227,7 @@ def _amounts(board: Board) -> dict[str, int]:
 
 def _prices(board: Board) -> tuple[float, ...]:
     """A unit's share of the board's usable supply; a resource that it lacks is never cheap."""
-    amounts = _amounts(board)
-    return tuple(1.0 / max(1.0, amounts[name] * USABLE[name]) for name in RESOURCES)
+    return tuple(1.0 / max(1.0, amount) for amount in _supply(board, None))
 
 
 def _require_reachable(groups: list[list[Option]], cycles: int) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from lepton_hw.compiler.folding_latency import Source, Wiring, waves
 from lepton_hw.compiler.folding_options import Option
 from lepton_hw.compiler.folding_program import Columns, Problem
-from lepton_hw.compiler.folding_timing import Port, evenly
+from lepton_hw.compiler.folding_timing import Port
 from lepton_hw.compiler.folding_timing_of import Layer
 from lepton_hw.compiler.folding_waves import (
     CONVERTER,
@@ -25,6 +25,7 @@ from lepton_hw.compiler.folding_waves import (
     START,
     Bound,
     Wave,
+    evenly,
     parts,
     weight,
 )

@@ -14,6 +14,7 @@ from lepton_hw.compiler.folding_latency import behind, latency, waves
 from lepton_hw.compiler.folding_latency_program import Timed, corrected, layers_in, solve
 from lepton_hw.compiler.folding_options import Option, Stream
 from lepton_hw.compiler.folding_program import Problem, total
+from lepton_hw.compiler.folding_waves import Wave
 
 #: Times that the program is asked for less latency, and for one within a limit, each time
 #: corrected by its last answer.
@@ -95,8 +96,7 @@ def _promising(timed: Timed, most: int) -> Timed:
     found = waves(timed.wiring, layers)
     quick = []
     for options, other in zip(groups, fastest, strict=True):
-        reached = behind(timed.wiring, list(other.layers))
-        known = {name: wave for name, wave in found.items() if name not in reached}
+        known = _unreached(timed, found, other)
         kept = [
             option
             for option in options
@@ -105,6 +105,12 @@ def _promising(timed: Timed, most: int) -> Timed:
         ]
         quick.append(kept or [other])
     return replace(timed, problem=replace(timed.problem, groups=quick))
+
+
+def _unreached(timed: Timed, found: Mapping[str, Wave], changed: Option) -> dict[str, Wave]:
+    """The waves that stay as they are when the layers of this option change."""
+    reached = behind(timed.wiring, list(changed.layers))
+    return {name: wave for name, wave in found.items() if name not in reached}
 
 
 def _undominated(options: list[Option], prices: tuple[float, ...]) -> list[Option]:
@@ -144,9 +150,7 @@ def _one_changed(
     timed: Timed, chosen: list[Option], worth: tuple[int, float], group: int, limit: int
 ) -> tuple[list[Option], tuple[int, float]]:
     layers = layers_in(chosen)
-    found = waves(timed.wiring, layers)
-    reached = behind(timed.wiring, list(chosen[group].layers))
-    known = {name: wave for name, wave in found.items() if name not in reached}
+    known = _unreached(timed, waves(timed.wiring, layers), chosen[group])
     best = chosen
     for option in timed.problem.groups[group]:
         changed = [*chosen[:group], option, *chosen[group + 1 :]]

@@ -16,7 +16,6 @@ from lepton_hw.compiler.folding_waves import (
     START,
     Bound,
     Wave,
-    between,
     flowing,
     joined,
     later,
@@ -72,66 +71,67 @@ class Steady:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class _Folded:
+    """Makes each of `groups` results of `fold` beats, one result every `fold` cycles; `delay` is
+    the pipeline of the sum.
+    """
+
+    fold: int
+    groups: int
+    delay: int
+
+    @property
+    def _rest(self) -> int:
+        """Cycles from a vector's first result to its last."""
+        return (self.groups - 1) * self.fold
+
+    @property
+    def _behind(self) -> int:
+        """Cycles, less `delay`, from a vector's last beat to its last result."""
+        raise NotImplementedError
+
+    def send(self, inputs: list[Wave]) -> Wave:
+        """A result every `fold` cycles."""
+        wave = inputs[0]
+        ready = np.maximum(wave.first + (self.fold - 1 + self._rest), wave.last + self._behind)
+        last = paced(ready, float(self.fold * self.groups)) + self.delay
+        return Wave(last - self._rest, last, self.groups)
+
+    def bounds(self, port: Port) -> tuple[Bound, ...]:
+        """The first result, the others of its vector, and then vector by vector."""
+        behind = self._behind + self.delay
+        whole = (port.vectors - 1) * self.fold * self.groups
+        return (
+            Bound(START, self.fold - 1 + self.delay, weight(START)),
+            Bound(START, behind - self._rest, weight(HEAD)),
+            Bound(HEAD, self._rest, of_output=weight(START)),
+            Bound(END, whole, of_output=weight(HEAD)),
+            Bound(END, behind, weight(END)),
+        )
+
+
+class Matrix(_Folded):
     """A matrix-vector unit: all `fold` beats of a vector make the first of `groups` results, and
     every further result takes `fold` cycles more (mvau_lut.sv, mvu_vvu_axi.sv).
 
     The vector is used as it comes, so that the first pass may end with its last beat, and the
-    others follow from a buffer; `delay` is the pipeline of the sum.
+    others follow from a buffer.
     """
 
-    fold: int
-    groups: int
-    delay: int
-
-    def send(self, inputs: list[Wave]) -> Wave:
-        """A result every `fold` cycles."""
-        wave, rest = inputs[0], (self.groups - 1) * self.fold
-        ready = np.maximum(wave.first + (self.fold - 1), wave.last) + rest
-        last = paced(ready, float(self.fold * self.groups)) + self.delay
-        return Wave(last - rest, last, self.groups)
-
-    def bounds(self, port: Port) -> tuple[Bound, ...]:
-        """The first result, the other passes, and then vector by vector."""
-        rest = (self.groups - 1) * self.fold
-        whole = (port.vectors - 1) * self.fold * self.groups
-        return (
-            Bound(START, self.fold - 1 + self.delay, weight(START)),
-            Bound(START, self.delay, weight(HEAD)),
-            Bound(HEAD, rest, of_output=weight(START)),
-            Bound(END, whole, of_output=weight(HEAD)),
-            Bound(END, rest + self.delay, weight(END)),
-        )
+    @property
+    def _behind(self) -> int:
+        return self._rest
 
 
-@dataclass(frozen=True)
-class Grouped:
+class Grouped(_Folded):
     """What reads a depthwise window, a pool or a depthwise matrix unit: `fold` beats make one of
-    `groups` results (pool.sv, vvau_lut.sv). Behind the first result the window does not wait.
+    `groups` results (pool.sv, vvau_lut.sv). The first leaves long before the vector's end, and
+    behind it the window does not wait.
     """
 
-    fold: int
-    groups: int
-    delay: int
-
-    def send(self, inputs: list[Wave]) -> Wave:
-        """A result every `fold` beats."""
-        wave, rest = inputs[0], (self.groups - 1) * self.fold
-        ready = np.maximum(wave.first + (self.fold - 1) + rest, wave.last)
-        last = paced(ready, float(self.fold * self.groups)) + self.delay
-        return Wave(last - rest, last, self.groups)
-
-    def bounds(self, port: Port) -> tuple[Bound, ...]:
-        """As `Matrix`, but the first result leaves long before the vector's end."""
-        rest = (self.groups - 1) * self.fold
-        whole = (port.vectors - 1) * self.fold * self.groups
-        return (
-            Bound(START, self.fold - 1 + self.delay, weight(START)),
-            Bound(START, self.delay - rest, weight(HEAD)),
-            Bound(HEAD, rest, of_output=weight(START)),
-            Bound(END, whole, of_output=weight(HEAD)),
-            Bound(END, self.delay, weight(END)),
-        )
+    @property
+    def _behind(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True)
@@ -250,8 +250,3 @@ class Selected:
             Bound(HEAD, self.k - 1, of_output=weight(START)),
             Bound(END, self.delay + self.k - 1, weight(END)),
         )
-
-
-def evenly(vector: int, vectors: int) -> tuple[float, float, float]:
-    """The end of this vector of the input, where they come at an even pace."""
-    return between(vector / max(1, vectors - 1))

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_hw.compiler.folding_timing import Port, evenly
-from lepton_hw.compiler.folding_waves import END, HEAD, START, Bound, Wave, paced, weight
+from lepton_hw.compiler.folding_timing import Port
+from lepton_hw.compiler.folding_waves import END, HEAD, START, Bound, Wave, evenly, paced, weight
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,9 @@ def weight(point: int) -> tuple[float, float, float]:
     return one, two, three
 
 
-def between(share: float) -> tuple[float, float, float]:
-    """The end of the vector that this share of the frame comes before, at an even pace."""
+def evenly(vector: int, vectors: int) -> tuple[float, float, float]:
+    """The end of this one of so many vectors, where they come at an even pace."""
+    share = vector / max(1, vectors - 1)
     return 0.0, 1.0 - share, share
 
 
