@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -117,6 +118,23 @@ def unchanged(artifact: Artifact) -> bool:
         artifact.path(name).is_file() and file_digest(artifact.path(name)) == known
         for name, known in artifact.files.items()
     )
+
+
+def kept_or_made(
+    kind: type[A], folder: Path, key: str, make: Callable[[Path], A]
+) -> tuple[A, bool]:
+    """The artifact in `folder` if it has this key and is as it was left, else what `make` gives.
+
+    `make` is called with an empty folder, which takes the place of `folder` when it is whole. Says
+    also whether the artifact was there.
+    """
+    kept = load(kind, folder)
+    if kept is not None and kept.key == key and unchanged(kept):
+        return kept, True
+    start = time.monotonic()
+    with new_folder(folder) as workdir:
+        whole = save(make(workdir), workdir, key, time.monotonic() - start)
+    return load(kind, folder) or whole, False
 
 
 @contextlib.contextmanager

@@ -6,25 +6,45 @@ are placed. The UART link around them is tested as RTL. It has never run on hard
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
+from lepton_hw.artifacts import Artifact
 from lepton_hw.bitstreams.request import Figures, Request
-from lepton_hw.bitstreams.steps import Seeds, Watch, require_room
+from lepton_hw.bitstreams.seeds import Seeds
+from lepton_hw.bitstreams.steps import (
+    Steps,
+    Synthesis,
+    best_seed,
+    proof,
+    require_room,
+    seed_name,
+    synthesis,
+)
 from lepton_hw.errors import InputError, StageError
-from lepton_hw.netlist import black_box, joined
+from lepton_hw.netlist import black_box, joined, read_netlist
 from lepton_hw.rtl.serial import wrapper as serial
 from lepton_hw.rtl.shell.wrapper import design_digest
 from lepton_hw.sim.netlist import netlist_simulation, require_exact
-from lepton_hw.tools import ecppack, nextpnr_ecp5, nextpnr_report, yosys
+from lepton_hw.tools import ecppack, nextpnr_ecp5, verilator, yosys
 
 #: Vectors that go through the netlist.
 PROVEN = 20
+#: Both netlists as one.
+WHOLE = "whole.json"
+
+
+class Placed(Artifact):
+    """One run of place and route, with its configuration."""
+
+    stage: ClassVar[str] = "placed"
+    routed: nextpnr_ecp5.Routed
 
 
 def tools() -> dict[str, str]:
     """Yosys, nextpnr and ecppack; raises `MissingTool`."""
     return {
         "yosys": yosys.identity(), "nextpnr": nextpnr_ecp5.version(),
-        "ecppack": ecppack.find().name,
+        "ecppack": ecppack.find().name, "verilator": verilator.find().version,
     }  # fmt: skip
 
 
@@ -37,92 +57,85 @@ def build(request: Request) -> Figures:
     board = request.board
     if board.serial is None:
         raise InputError(f"{board.title} has no UART", "a board with [serial]", "choose another")
-    divisor = round(board.clock * 1e6 / board.serial.baud)
-    watch = Watch(request.progress)
+    steps = Steps(request, __name__, tools())
     digest = design_digest(request.folder, request.design)
-    with watch.step("synthesis"):
-        accelerator = _accelerator(request)
-        link = _link(request, digest, divisor, accelerator)
+    accelerator = synthesis(steps, "synthesis", _accelerator(request))
+    link = synthesis(steps, "synthesis of link", _link(request, digest, accelerator))
     require_room(request, accelerator.cells + link.cells)
-    with _seeds(request, _whole(request, link, accelerator)) as seeds:
-        with watch.step("netlist proof"):
-            proven = _prove(request, accelerator)
-        with watch.step("place and route", seeds.start):
-            results = seeds.results()
-            routed = nextpnr_report.best(results)
-    if routed.mhz < board.clock:
+    with _seeds(steps, request, link, accelerator) as seeds:
+        proven = proof(steps, request, accelerator, lambda: _prove(request, accelerator))
+        results = seeds.results()
+        best = best_seed(steps, results)
+    if best.routed.mhz < board.clock:
         raise StageError(
-            f"place and route reaches {routed.mhz:.1f} MHz with the best of {len(results)} seeds",
+            f"place and route reaches {best.routed.mhz:.1f} MHz with the best of"
+            f" {len(results)} seeds",
             f"{board.clock:g} MHz, of which the UART's baud rate is a part",
             "lower compile.bits_per_stage, try more --seeds, or lower the board's clock",
         )
-    with watch.step("bitstream"):
-        ecppack.pack(routed.config, request.bit)
-    _clear(request.workdir)
+    with steps.last("bitstream"):
+        ecppack.pack(best.path(best.routed.config), request.bit)
+    (request.workdir / WHOLE).unlink()  # tens of megabytes, made again in a second
+    steps.finish()
     return Figures(
-        design_digest=digest.hex(), clock=board.clock, achieved=round(routed.mhz, 2),
-        seed=routed.seed, used=routed.resources, netlist_vectors=proven, seconds=watch.seconds,
-        tools=tools(),
+        design_digest=digest.hex(), clock=board.clock, achieved=round(best.routed.mhz, 2),
+        seed=best.routed.seed, used=best.routed.resources, netlist_vectors=proven,
+        seconds=steps.seconds, tools=tools(),
     )  # fmt: skip
 
 
-def _accelerator(request: Request) -> yosys.Synthesised:
+def _accelerator(request: Request) -> yosys.Job:
     design, folder = request.design, request.folder
-    place = request.workdir / "accelerator"
-    place.mkdir()
     sources = {name: folder / name for name in design.sources}
     data = {name: folder / name for name in design.data_files}
-    return yosys.synthesise(yosys.Job(design.top, sources, "ecp5", data), place)
+    return yosys.Job(design.top, sources, "ecp5", data)
 
 
-def _link(
-    request: Request, digest: bytes, divisor: int, accelerator: yosys.Synthesised
-) -> yosys.Synthesised:
-    """All around the accelerator, which is a black box in it."""
-    design, work = request.design, request.workdir
+def _link(request: Request, digest: bytes, accelerator: Synthesis) -> yosys.Job:
+    """All around the accelerator, which is a black box in it; writes its generated sources."""
+    design, board, work = request.design, request.board, request.workdir
+    assert board.serial is not None
+    divisor = round(board.clock * 1e6 / board.serial.baud)
     generated = {
-        "accelerator.v": black_box(accelerator.netlist(design.top)),
+        "accelerator.v": black_box(read_netlist(accelerator.netlist, design.top)),
         "lepton_serial.sv": serial.wrapper_text(design, digest, divisor),
-        "lepton_serial_top.sv": serial.top_text(request.board),
+        "lepton_serial_top.sv": serial.top_text(board),
     }
     sources = {f"serial/{path.name}": path for path in serial.SOURCES}
     for name, text in generated.items():
         (work / name).write_text(text)
         sources[name] = work / name
-    return yosys.synthesise(yosys.Job(serial.TOP, sources, "ecp5"), work)
+    return yosys.Job(serial.TOP, sources, "ecp5")
 
 
-def _whole(request: Request, link: yosys.Synthesised, accelerator: yosys.Synthesised) -> Path:
-    """The netlist of both: the accelerator's gates in it are those that are proven."""
-    whole, part = (json.loads(made.json.read_text()) for made in (link, accelerator))
-    path = request.workdir / "whole.json"
-    path.write_text(json.dumps(joined(whole, part, request.design.top)))
-    return path
+def _seeds(
+    steps: Steps, request: Request, link: Synthesis, accelerator: Synthesis
+) -> Seeds[Placed]:  # fmt: skip
+    """Places the netlist of both: the accelerator's gates in it are those that are proven."""
+    board, netlist = request.board, request.workdir / WHOLE
+    whole, part = (json.loads(made.netlist.read_text()) for made in (link, accelerator))
+    netlist.write_text(json.dumps(joined(whole, part, request.design.top)))
+    of_all = {
+        "netlists": [link.digest, accelerator.digest],
+        "pins": nextpnr_ecp5.constraints(board),
+    }
+
+    def place(seed: int) -> Placed:
+        def run(folder: Path) -> Placed:
+            routed = nextpnr_ecp5.run(netlist, board, seed, folder, steps.log(seed_name(seed)))
+            (folder / yosys.NETLIST).unlink()  # a copy, since the program sees only its folder
+            return Placed(routed=routed)
+
+        values = {**of_all, "arguments": nextpnr_ecp5.arguments(board, seed)}
+        return steps.keep(Placed, seed_name(seed), values, run)
+
+    return Seeds(place, request.seeds, enough=lambda placed: placed.routed.reaches(board.clock))
 
 
-def _seeds(request: Request, netlist: Path) -> Seeds[nextpnr_ecp5.Routed]:
-    board = request.board
-    folders = {seed: request.workdir / f"seed{seed}" for seed in request.seeds}
-    for folder in folders.values():
-        folder.mkdir()
-    return Seeds(
-        lambda seed: nextpnr_ecp5.run(netlist, board, seed, folders[seed]),
-        request.seeds,
-        enough=lambda routed: routed.reaches(board.clock),
-    )
-
-
-def _clear(work: Path) -> None:
-    """Netlists and configurations, tens of megabytes each; logs and reports stay."""
-    for pattern in ("**/*netlist.json", "whole.json", "seed*/*.config"):
-        for path in work.glob(pattern):
-            path.unlink()
-
-
-def _prove(request: Request, accelerator: yosys.Synthesised) -> int:
+def _prove(request: Request, accelerator: Synthesis) -> int:
     design = request.design
     images, expected = (part[:PROVEN] for part in request.vectors)
-    netlist = accelerator.netlist(design.top)
+    netlist = read_netlist(accelerator.netlist, design.top)
     proofs = netlist_simulation(
         netlist, "ecp5", design, images, expected, cycles=len(images) * request.cycles_per_frame
     )

@@ -1,86 +1,173 @@
-"""What the open ways share: the clock watch, seeds in the background, whether a design fits."""
+"""The steps of a build with open tools, each done once, and what they share.
 
+A step's result is kept by what went into it, so that a build that was killed goes on where it was,
+and one with more seeds adds them. It knows nothing of what the steps do.
+"""
+
+import hashlib
+import shutil
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
+from numpy.typing import NDArray
+
+from lepton_hw import artifacts
+from lepton_hw.artifacts import Artifact
 from lepton_hw.bitstreams.request import Request
 from lepton_hw.errors import StageError
-from lepton_hw.progress import Progress
-from lepton_hw.tools import programs
+from lepton_hw.sources import code_digest
+from lepton_hw.tools import yosys
 from lepton_hw.tools.families import Cells
+from lepton_hw.tools.nextpnr_report import Run, best
 
-R = TypeVar("R")
-#: Runs of place and route at once; each takes a core and about 2 GB.
-PARALLEL = 2
-
-
-class Watch:
-    """Seconds of each step, said as it ends."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.seconds: dict[str, float] = {}
-        self._progress = progress
-
-    @contextmanager
-    def step(self, name: str, start: float | None = None) -> Iterator[None]:
-        """Measures and announces a step; `start` is when it began in the background."""
-        start = time.monotonic() if start is None else start
-        with self._progress.task(name, 1) as task:
-            yield
-            task.advance()
-        self.seconds[name] = round(time.monotonic() - start, 1)
-        self._progress.say(f"  {name:<16}{self.seconds[name]:.1f} s")
+A = TypeVar("A", bound=Artifact)
+#: Beside the stage's folder, which is new in every run.
+FOLDER = ".open"
+LOGS = "logs"
 
 
-class Seeds(Generic[R]):
-    """Runs of place and route, one a seed, in the background of what the block does.
+class Synthesis(Artifact):
+    """``netlist.json``, of these cells."""
 
-    The first seed, by its place in `seeds`, whose result is `enough` ends the others, so that
-    equal calls give equal results. Leaving the block early ends all of them.
+    stage: ClassVar[str] = "synthesis"
+    cells: Cells
+
+    @property
+    def netlist(self) -> Path:
+        """The file that place and route reads."""
+        return self.path(yosys.NETLIST)
+
+
+class Proof(Artifact):
+    """Of the vectors that went through a netlist, every integer was the one expected."""
+
+    stage: ClassVar[str] = "netlist proof"
+    vectors: int
+
+
+class Steps:
+    """What the steps of one build gave, in ``.open`` beside the stage's folder.
+
+    `seconds` has what each took, also where that was in an earlier run. Logs are in ``.open/logs``,
+    those of a step that failed, too.
     """
 
-    def __init__(
-        self, run: Callable[[int], R], seeds: Sequence[int], enough: Callable[[R], bool]
-    ) -> None:
-        self.start = time.monotonic()
-        self._run, self._seeds, self._enough = run, seeds, enough
-        self._pool = ThreadPoolExecutor(PARALLEL)
-        self._futures: list[Future[R]] = []
+    def __init__(self, request: Request, maker: str, tools: Mapping[str, str]) -> None:
+        """`maker` is the module whose code, and `tools` the programs whose version, is in use."""
+        self.seconds: dict[str, float] = {}
+        self._folder, self._request = request.workdir.parent / FOLDER, request
+        self._base = {"code": code_digest(maker), "tools": dict(tools)}
+        self._made: dict[str, tuple[Artifact, bool]] = {}
+        self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
-        self._futures = [self._pool.submit(self._run, seed) for seed in self._seeds]
-        return self
+    def do(
+        self, kind: type[A], name: str, values: Mapping[str, Any], make: Callable[[Path], A]
+    ) -> A:
+        """The result of a step, which is announced; see `keep`."""
+        with self._request.progress.task(name, 1) as task:
+            made = self.keep(kind, name, values, make)
+            task.advance()
+        self.tell(name)
+        return made
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
-        running = [future for future in self._futures if not future.cancel()]
-        while wait(running, timeout=0.1).not_done:
-            programs.end_all()
-        self._pool.shutdown()
+    def keep(
+        self, kind: type[A], name: str, values: Mapping[str, Any], make: Callable[[Path], A]
+    ) -> A:
+        """The result for these `values`: the one kept, else of `make` in an empty folder.
 
-    def results(self) -> list[R]:
-        """What the seeds gave that gave anything, in their order, up to the first that is enough.
-
-        Raises the first error where every seed failed.
+        `values` are all that the result depends on beside code and tools. May be called in threads.
         """
-        results: list[R] = []
-        errors: list[StageError] = []
-        for future in self._futures:
-            try:
-                results.append(future.result())
-            except StageError as error:
-                errors.append(error)
-                continue
-            if self._enough(results[-1]):
-                break
-        if not results:
-            raise errors[0]
-        return results
+        key = artifacts.digest({"step": name, **self._base, **values})
+        made, kept = artifacts.kept_or_made(kind, self._folder / _file_name(name), key, make)
+        with self._lock:
+            self._made[name] = made, kept
+        return made
+
+    def tell(self, name: str, note: str = "") -> None:
+        """Announces a step that `keep` has done."""
+        made, kept = self._made[name]
+        self._say(name, made.seconds, f"{note}{', from an earlier run' if kept else ''}")
+
+    @contextmanager
+    def last(self, name: str) -> Iterator[None]:
+        """A step that is not kept, since it makes what the stage is for."""
+        with self._request.progress.task(name, 1) as task:
+            start = time.monotonic()
+            yield
+            task.advance()
+        self._say(name, time.monotonic() - start)
+
+    def log(self, name: str) -> Path:
+        """Where a step's log belongs."""
+        place = self._folder / LOGS / f"{_file_name(name)}.log"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def finish(self) -> None:
+        """Copies the logs into the stage's folder, and forgets what this build did not use."""
+        used = {_file_name(name) for name in self._made}
+        (self._request.workdir / LOGS).mkdir()
+        for path in sorted(self._folder.iterdir()):
+            if path.name != LOGS and path.name not in used:
+                shutil.rmtree(path, ignore_errors=True)
+        for log in sorted((self._folder / LOGS).iterdir()):
+            if log.stem in used:
+                shutil.copyfile(log, self._request.workdir / LOGS / log.name)
+            else:
+                log.unlink()
+
+    def _say(self, name: str, seconds: float, note: str = "") -> None:
+        self.seconds[name] = round(seconds, 1)
+        self._request.progress.say(f"  {name:<20}{seconds:.1f} s{note}")
+
+
+def synthesis(steps: Steps, name: str, job: yosys.Job) -> Synthesis:
+    """The netlist of a job, made or kept."""
+
+    def make(folder: Path) -> Synthesis:
+        made = yosys.synthesise(job, folder, steps.log(name))
+        return Synthesis(cells=made.cells)
+
+    return steps.do(Synthesis, name, {"job": job.digest}, make)
+
+
+def proof(steps: Steps, request: Request, netlist: Synthesis, prove: Callable[[], int]) -> int:
+    """How many vectors `prove` found exact in the netlist, now or in an earlier run."""
+    values = {
+        "netlist": netlist.digest,
+        "design": request.design.model_dump(mode="json"),
+        "vectors": [_array_digest(part) for part in request.vectors],
+        "cycles": request.cycles_per_frame,
+    }
+    return steps.do(Proof, Proof.stage, values, lambda _: Proof(vectors=prove())).vectors
+
+
+class _Placed(Protocol):
+    """An artifact of one seed."""
+
+    @property
+    def routed(self) -> Run:
+        """What its run made."""
+
+
+P = TypeVar("P", bound=_Placed)
+
+
+def seed_name(seed: int) -> str:
+    """The step that places and routes with this seed."""
+    return f"seed {seed}"
+
+
+def best_seed(steps: Steps, placed: Mapping[int, P]) -> P:
+    """The fastest without hold violations; raises `StageError` without one. Announces all."""
+    for seed, each in placed.items():
+        hold = f", {each.routed.hold} hold violations" if each.routed.hold else ""
+        steps.tell(seed_name(seed), f", {each.routed.mhz:.1f} MHz{hold}")
+    return placed[best([each.routed for each in placed.values()]).seed]
 
 
 def require_room(request: Request, cells: Cells) -> None:
@@ -100,3 +187,12 @@ def require_room(request: Request, cells: Cells) -> None:
         f"at most {getattr(have, name):,}, which {request.board.title} has",
         f"lower compile.target_fps to about {0.9 * rate / share:,.0f}, or choose a larger board",
     )
+
+
+def _file_name(name: str) -> str:
+    return name.replace(" ", "_")
+
+
+def _array_digest(array: NDArray[Any]) -> str:
+    described = f"{array.dtype.str} {array.shape} ".encode()
+    return hashlib.sha256(described + array.tobytes()).hexdigest()

@@ -7,10 +7,20 @@ never run on hardware.
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from lepton_hw.artifacts import Artifact
 from lepton_hw.bitstreams.request import Figures, Request
-from lepton_hw.bitstreams.steps import Seeds, Watch, require_room
+from lepton_hw.bitstreams.seeds import Seeds
+from lepton_hw.bitstreams.steps import (
+    Steps,
+    Synthesis,
+    best_seed,
+    proof,
+    require_room,
+    seed_name,
+    synthesis,
+)
 from lepton_hw.errors import InputError, StageError
 from lepton_hw.netlist import read_modules
 from lepton_hw.rtl.shell import wrapper, zynq_top
@@ -18,7 +28,7 @@ from lepton_hw.rtl.shell.address_map import divisors, processor_of
 from lepton_hw.rtl.shell.handoff import handoff_text
 from lepton_hw.sim import zynq_netlist
 from lepton_hw.sim.netlist import require_exact
-from lepton_hw.tools import nextpnr_netlist, nextpnr_report, nextpnr_xilinx, prjxray, yosys
+from lepton_hw.tools import nextpnr_netlist, nextpnr_xilinx, prjxray, verilator, yosys
 from lepton_hw.xc7 import bitfile, decode, fasm, frames, implied
 from lepton_hw.xc7.database import Database
 
@@ -26,11 +36,18 @@ from lepton_hw.xc7.database import Database
 PROVEN = 20
 
 
+class Placed(Artifact):
+    """One run of place and route, with its FASM."""
+
+    stage: ClassVar[str] = "placed"
+    routed: nextpnr_xilinx.Routed
+
+
 def tools() -> dict[str, str]:
     """Yosys and the open tools (`make open-tools`); raises `MissingTool`."""
     return {
         "yosys": yosys.identity(), "nextpnr": nextpnr_xilinx.find().version,
-        "prjxray": prjxray.find().version,
+        "prjxray": prjxray.find().version, "verilator": verilator.find().version,
     }  # fmt: skip
 
 
@@ -39,7 +56,7 @@ def build(request: Request) -> Figures:
 
     Needs Yosys and the open tools (`make open-tools`).
     """
-    board, folder = request.board, request.workdir
+    board = request.board
     processor = processor_of(board.part)
     if not processor.axi3:
         raise InputError(
@@ -47,35 +64,31 @@ def build(request: Request) -> Figures:
             "use the vivado toolchain: no open tool knows this part",
         )  # fmt: skip
     nextpnr, xray = nextpnr_xilinx.find(), prjxray.find()
-    watch = Watch(request.progress)
+    steps = Steps(request, __name__, tools())
     digest = wrapper.design_digest(request.folder, request.design)
-    with watch.step("synthesis"):
-        made = _synthesise(request, digest)
+    made = synthesis(steps, "synthesis", _job(request, digest))
     require_room(request, made.cells)
-    values = _placeable(made.json)
-    with _seeds(request, values, nextpnr) as seeds:
-        with watch.step("netlist proof"):
-            proven = _prove(request, made)
-        with watch.step("place and route", seeds.start):
-            routed = nextpnr_report.best(seeds.results())
-    clock = _clock(board.clock, routed.mhz, request)
-    with watch.step("bitstream"):
-        features = _write(request, routed.fasm, xray)
+    values = _placeable(made.netlist)
+    with _seeds(steps, request, made, values, nextpnr) as seeds:
+        proven = proof(steps, request, made, lambda: _prove(request, made))
+        best = best_seed(steps, seeds.results())
+    clock = _clock(board.clock, best.routed.mhz, request)
+    with steps.last("bitstream"):
+        features = _write(request, best.path(best.routed.fasm), xray)
     request.bit.with_suffix(".hwh").write_text(
         handoff_text(board.part, processor, clock, wrapper.segments(request.design))
     )
-    for left in ("netlist.json", "placed.json"):  # tens of megabytes, made again in seconds
-        (folder / left).unlink(missing_ok=True)
+    steps.finish()
     return Figures(
-        design_digest=digest.hex(), clock=clock, achieved=round(routed.mhz, 2), seed=routed.seed,
-        used=routed.resources, netlist_vectors=proven, features=features,
-        untimed=nextpnr_netlist.untimed(values),
-        seconds=watch.seconds,
+        design_digest=digest.hex(), clock=clock, achieved=round(best.routed.mhz, 2),
+        seed=best.routed.seed, used=best.routed.resources, netlist_vectors=proven,
+        features=features, untimed=nextpnr_netlist.untimed(values), seconds=steps.seconds,
         tools=tools(),
     )  # fmt: skip
 
 
-def _synthesise(request: Request, digest: bytes) -> yosys.Synthesised:
+def _job(request: Request, digest: bytes) -> yosys.Job:
+    """What is synthesised; writes its generated sources."""
     design, folder, work = request.design, request.folder, request.workdir
     generated = {
         "lepton_top.v": wrapper.wrapper_text(design, digest),
@@ -89,13 +102,12 @@ def _synthesise(request: Request, digest: bytes) -> yosys.Synthesised:
     data = {name: folder / name for name in design.data_files}
     # nextpnr 0.11.1 puts shift registers and memories that are written at other times into one
     # slice and cannot route it then, and garbles those that start with ones (docs/open-tools.md).
-    job = yosys.Job(zynq_top.ZYNQ_TOP, sources, "xc7", data, shift_registers=False)
-    return yosys.synthesise(job, work)
+    return yosys.Job(zynq_top.ZYNQ_TOP, sources, "xc7", data, shift_registers=False)
 
 
-def _prove(request: Request, made: yosys.Synthesised) -> int:
+def _prove(request: Request, made: Synthesis) -> int:
     images, expected = (part[:PROVEN] for part in request.vectors)
-    modules = read_modules(made.json)
+    modules = read_modules(made.netlist)
     proofs = zynq_netlist.prove(
         modules, zynq_top.ZYNQ_TOP, request.design, images, expected,
         cycles=len(images) * request.cycles_per_frame,
@@ -110,18 +122,25 @@ def _placeable(netlist: Path) -> dict[str, Any]:
 
 
 def _seeds(
-    request: Request, values: dict[str, Any], nextpnr: nextpnr_xilinx.Nextpnr
-) -> Seeds[nextpnr_xilinx.Routed]:
-    board, work = request.board, request.workdir
-    (work / "placed.json").write_text(json.dumps(values))
-    (work / "design.xdc").write_text("")  # the processor's pins are fixed, and there are no others
-    return Seeds(
-        lambda seed: nextpnr.run(
-            work / "placed.json", work / "design.xdc", board.part, board.clock, seed, work
-        ),
-        request.seeds,
-        enough=lambda routed: routed.reaches(board.clock),
-    )
+    steps: Steps, request: Request, made: Synthesis, values: dict[str, Any],
+    nextpnr: nextpnr_xilinx.Nextpnr,
+) -> Seeds[Placed]:  # fmt: skip
+    board, netlist, pins = request.board, request.workdir / "placed.json", request.workdir / "x.xdc"
+    netlist.write_text(json.dumps(values))
+    pins.write_text("")  # the processor's pins are fixed, and there are no others
+
+    of_all = {"netlist": made.digest, "mhz": board.clock, "part": board.part}
+
+    def place(seed: int) -> Placed:
+        def run(folder: Path) -> Placed:
+            log = steps.log(seed_name(seed))
+            return Placed(
+                routed=nextpnr.run(netlist, pins, board.part, board.clock, seed, folder, log)
+            )
+
+        return steps.keep(Placed, seed_name(seed), of_all, run)
+
+    return Seeds(place, request.seeds, enough=lambda placed: placed.routed.reaches(board.clock))
 
 
 def _clock(wanted: float, achieved: float, request: Request) -> float:
@@ -151,8 +170,6 @@ def _write(request: Request, routed: Path, xray: prjxray.Prjxray) -> int:
             "just those that place and route set",
             "report this, with the design",
         )
-    table.unlink()
-    raw.unlink()
-    for left in (*work.glob("seed*.fasm"), work / "rtl.json"):
+    for left in (table, raw, work / "placed.json", work / "x.xdc"):
         left.unlink(missing_ok=True)
     return len(settings)

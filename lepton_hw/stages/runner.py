@@ -4,7 +4,6 @@ Knows nothing of what the stages do.
 """
 
 import importlib.metadata
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -64,16 +63,9 @@ def run_stage(
             "packages": versions(PACKAGES[code.rpartition(".")[2]]),
         }
     )
-    kept = artifacts.load(kind, folder)
-    if kept is not None and kept.key == key and artifacts.unchanged(kept):
-        progress.say(f"{kind.stage:<9} unchanged")
-        return kept
-    start = time.monotonic()
-    with artifacts.new_folder(folder) as workdir:
-        fresh = work(workdir)
-        whole = artifacts.save(fresh, workdir, key, time.monotonic() - start)
-    progress.say(f"{kind.stage:<9} {whole.seconds:.1f} s")
-    return artifacts.load(kind, folder) or whole
+    artifact, kept = artifacts.kept_or_made(kind, folder, key, work)
+    progress.say(f"{kind.stage:<9} {'unchanged' if kept else f'{artifact.seconds:.1f} s'}")
+    return artifact
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:

@@ -29,9 +29,9 @@ _LEGAL = re.compile(r"Unable to find (?:legal placement|a placement location)|fa
 
 @dataclass(frozen=True)
 class Routed(Run):
-    """What one run made; `config` is what ecppack reads."""
+    """What one run made; `config` is the file in its folder that ecppack reads."""
 
-    config: Path
+    config: str
 
     @property
     def resources(self) -> dict[str, float]:
@@ -98,14 +98,16 @@ def arguments(board: Board, seed: int) -> list[str]:
     ]  # fmt: skip
 
 
-def run(netlist: Path, board: Board, seed: int, folder: Path) -> Routed:
-    """Places and routes with one seed; writes ``seed<n>.config``, ``.report.json`` and ``.log``.
+def run(
+    netlist: Path, board: Board, seed: int, folder: Path, log: Path | None = None
+) -> Routed:  # fmt: skip
+    """Places and routes with one seed; writes ``seed<n>.config``, ``.report.json`` and the log.
 
     Raises `StageError` where the design does not fit or is refused, or the program ends without a
     report.
     """
     config, report = folder / f"seed{seed}.config", folder / f"seed{seed}.report.json"
-    log = folder / f"seed{seed}.log"
+    log = log or folder / f"seed{seed}.log"
     for file in (config, report, log):
         file.unlink(missing_ok=True)
     # The WASM program sees only the folder that it runs in.
@@ -116,7 +118,7 @@ def run(netlist: Path, board: Board, seed: int, folder: Path) -> Routed:
     if code or not config.is_file() or not report.is_file():
         raise refusal(said, code, log)
     clocks, used = parse_report(report.read_text())
-    return Routed(seed, clocks, used, hold_violations(said), config)
+    return Routed(seed, clocks, used, hold_violations(said), config.name)
 
 
 def parse_report(text: str) -> tuple[tuple[Clock, ...], dict[str, tuple[int, int]]]:

@@ -35,11 +35,11 @@ _CRASH = re.compile(r"^\s+what\(\):\s+(.+)$", re.MULTILINE)
 class Routed(Run):
     """What one run made.
 
-    `luts` are those that the FASM fills: nextpnr's own count is of halves, of which a LUT has two.
-    `worst_hold` names the end of the worst violation, and how much.
+    `fasm` is a file in the run's folder, `luts` those that it fills: nextpnr's own count is of
+    halves, of which a LUT has two. `worst_hold` names the end of the worst violation, and how much.
     """
 
-    fasm: Path
+    fasm: str
     luts: int = 0
     worst_hold: str = ""
 
@@ -66,16 +66,17 @@ class Nextpnr:
         return self.program.version
 
     def run(
-        self, netlist: Path, constraints: Path, part: str, mhz: float, seed: int, folder: Path
-    ) -> Routed:
-        """Places and routes with one seed; writes ``seed<n>.fasm``, ``.json`` and ``.log``.
+        self, netlist: Path, constraints: Path, part: str, mhz: float, seed: int, folder: Path,
+        log: Path | None = None,
+    ) -> Routed:  # fmt: skip
+        """Places and routes with one seed; writes ``seed<n>.fasm``, ``.json`` and the log.
 
         `netlist` comes from `nextpnr_netlist.prepared`, `constraints` is an XDC file with pins and
         standards. Raises `StageError` where the design does not fit or is refused, or the program
         ends without a report.
         """
         fasm, report = folder / f"seed{seed}.fasm", folder / f"seed{seed}.json"
-        log = folder / f"seed{seed}.log"
+        log = log or folder / f"seed{seed}.log"
         for file in (fasm, report, log):
             file.unlink(missing_ok=True)
         chipdb = open_tools.chipdb(part)
@@ -86,7 +87,7 @@ class Nextpnr:
             raise refusal(said, code, log)
         clocks, used = parse_report(report.read_text())
         hold, worst = hold_violations(said)
-        return Routed(seed, clocks, used, hold, fasm, luts(fasm.read_text()), worst)
+        return Routed(seed, clocks, used, hold, fasm.name, luts(fasm.read_text()), worst)
 
 
 def find() -> Nextpnr:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lepton_hw.artifacts import file_digest
+from lepton_hw.artifacts import digest, file_digest
 from lepton_hw.errors import MissingTool, StageError
 from lepton_hw.netlist import Netlist, read_modules, read_netlist
 from lepton_hw.netlist_checks import check_netlist, check_rtl
@@ -81,6 +81,17 @@ class Job:
         if self.family not in FAMILIES:
             raise StageError(f"the family is {self.family}", " or ".join(FAMILIES), "pass one")
         return FAMILIES[self.family]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, over the commands and the contents of all files, wherever they lie."""
+        files = {**self.sources, **self.data}
+        return digest(
+            {
+                "script": script(self),
+                "files": {name: file_digest(path) for name, path in files.items()},
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -161,21 +172,15 @@ def _read(top: str, names: list[str], parameters: Mapping[str, int]) -> str:
     return f"read_slang -j 1 --compat vcs --top {top} {values}{' '.join(names)}"
 
 
-def synthesise(job: Job, folder: Path) -> Synthesised:
-    """Writes ``netlist.json`` and ``yosys.log`` into `folder`, which exists.
+def synthesise(job: Job, folder: Path, log: Path | None = None) -> Synthesised:
+    """Writes ``netlist.json`` into `folder`, which exists, and the log, ``yosys.log`` beside it.
 
     Raises `StageError` where a file is missing, Yosys refuses the design, contents of a memory or
     parameters of a black box are lost, or cells are left that the family does not have.
     """
-    for name, path in (*job.sources.items(), *job.data.items()):
-        if not path.is_file():
-            raise StageError(
-                f"the file {path} ({name} of {job.top}) does not exist",
-                "every source and memory content that the design lists",
-                "run 'lepton stitch' again",
-            )
+    require_files(job)
     start = time.monotonic()
-    log = folder / LOG
+    log = log or folder / LOG
     with tempfile.TemporaryDirectory(prefix="lepton_yosys_") as scratch:
         place = Path(scratch)
         for name, path in (*job.sources.items(), *job.data.items()):
@@ -195,6 +200,17 @@ def synthesise(job: Job, folder: Path) -> Synthesised:
         shutil.copyfile(place / NETLIST, folder / NETLIST)
     cells = count(netlist.count(), job.device)
     return Synthesised(folder / NETLIST, log, cells, time.monotonic() - start, identity())
+
+
+def require_files(job: Job) -> None:
+    """Raises `StageError` where a file of the job is missing."""
+    for name, path in (*job.sources.items(), *job.data.items()):
+        if not path.is_file():
+            raise StageError(
+                f"the file {path} ({name} of {job.top}) does not exist",
+                "every source and memory content that the design lists",
+                "run 'lepton stitch' again",
+            )
 
 
 def _run(arguments: list[str], folder: Path, top: str, log: Path | None = None) -> None:

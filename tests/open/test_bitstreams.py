@@ -6,12 +6,13 @@ The same stages as for a network, in minutes less. Nothing here ran on hardware.
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from lepton_hw.bitstreams import ecp5_open, zynq_open
-from lepton_hw.bitstreams.request import Request
+from lepton_hw.bitstreams.request import Figures, Request
 from lepton_hw.board import load_board
 from lepton_hw.errors import InputError, Mismatch, MissingTool, StageError
 from lepton_hw.netlist import read_modules
@@ -19,7 +20,7 @@ from lepton_hw.progress import SILENT
 from lepton_hw.rtl.shell import zynq_top
 from lepton_hw.sim import zynq_netlist
 from lepton_hw.sim.netlist import require_exact
-from lepton_hw.tools import nextpnr_ecp5, prjxray, yosys
+from lepton_hw.tools import nextpnr_ecp5, nextpnr_xilinx, prjxray, yosys
 from lepton_hw.xc7 import bitfile
 from tests.rtl.shell_cases import expected, make
 
@@ -51,12 +52,39 @@ def test_zynq(tools: prjxray.Prjxray, tmp_path: Path) -> None:
     found = bitfile.inspect(wanted.bit, wanted.board.part)
     assert (found.device, found.design) == ("7z020", "lepton_zynq;Generator=lepton_hw")
     assert f"{figures.clock:g}" in wanted.bit.with_suffix(".hwh").read_text()
+    assert {log.name for log in (wanted.workdir / "logs").iterdir()} == {
+        "synthesis.log", "seed_1.log"
+    }  # fmt: skip
+    assert same(rebuilt(wanted, zynq_open), figures)
+
+
+def rebuilt(wanted: Request, way: ModuleType) -> Figures:
+    """Figures of the same build in a new folder, in which only the last step may run."""
+    work = wanted.workdir.with_name("new")
+    work.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in (
+            (yosys, "synthesise"), (way, "_prove"), (nextpnr_ecp5, "run"),
+            (nextpnr_xilinx.Nextpnr, "run"),
+        ):  # fmt: skip
+            patch.setattr(owner, name, lambda *_, **__: pytest.fail("it ran again"))
+        figures = way.build(replace(wanted, workdir=work, bit=work / "design.bit"))
+    assert (work / "design.bit").read_bytes() == wanted.bit.read_bytes()
+    return figures
+
+
+def same(one: Figures, other: Figures) -> bool:
+    """Whether they differ in the time of the last step at most, which is not kept."""
+    assert one.seconds
+    assert other.seconds
+    seconds = {**other.seconds, "bitstream": one.seconds["bitstream"]}
+    return one == replace(other, seconds=seconds)
 
 
 def test_a_wrong_netlist_is_noticed(tools: prjxray.Prjxray, tmp_path: Path) -> None:
     """Flipped truth tables and wrong wires of the whole fabric change integers, or hang it."""
     wanted = request_for(tmp_path, "pynq_z2")
-    made = zynq_open._synthesise(wanted, bytes(32))
+    made = yosys.synthesise(zynq_open._job(wanted, bytes(32)), tmp_path)
     modules = read_modules(made.json)
     fabric = modules[zynq_top.ZYNQ_TOP]
     luts = [i for i, cell in enumerate(fabric.cells) if cell.type == "LUT6"]
@@ -91,6 +119,7 @@ def test_ecp5(tmp_path: Path) -> None:
     assert figures.achieved >= figures.clock == wanted.board.clock
     assert wanted.bit.stat().st_size > 10_000
     json.dumps(figures.used)
+    assert same(rebuilt(wanted, ecp5_open), figures)
 
 
 def test_too_large_is_said_before_place_and_route(tools: prjxray.Prjxray, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def built(tools: prjxray.Prjxray, tmp_path_factory: pytest.TempPathFactory) -> B
         folder / "prepared.json", folder / "top.xdc", PART, 100.0, 1, folder
     )
     database = Database(tools.database(), PART)
-    settings = implied.completed(fasm.parse(routed.fasm.read_text()), database)
+    settings = implied.completed(fasm.parse((folder / routed.fasm).read_text()), database)
     (folder / "top.frm").write_text(
         frames.frm(frames.assemble(settings, database), database.device)
     )

@@ -1,17 +1,114 @@
-"""Seeds of place and route in the background, and the programs that they run."""
+"""Steps that are done once, seeds in the background, and the programs that they run."""
 
+import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
-from lepton_hw.bitstreams.steps import Seeds, require_room
+from lepton_hw.artifacts import Artifact
+from lepton_hw.bitstreams.seeds import Seeds
+from lepton_hw.bitstreams.steps import Steps, require_room
 from lepton_hw.board import load_board
 from lepton_hw.errors import StageError
+from lepton_hw.progress import SILENT, Progress
 from lepton_hw.tools import programs
 from lepton_hw.tools.families import Cells
+
+
+class Written(Artifact):
+    """What a step of these tests gives: a file, and a figure."""
+
+    stage: ClassVar[str] = "written"
+    figure: int
+
+
+class Told(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def steps_in(build: Path, told: Progress = SILENT, **tools: str) -> Steps:
+    """Steps of one run; the stage's folder is new each time, as in the pipeline."""
+    request = SimpleNamespace(workdir=Path(tempfile.mkdtemp(dir=build)), progress=told)
+    return Steps(request, "lepton_hw.errors", tools)  # type: ignore[arg-type]
+
+
+def writes(calls: list[str], text: str, figure: int = 1) -> Callable[[Path], Written]:
+    """A step that notes its call."""
+
+    def make(folder: Path) -> Written:
+        calls.append(text)
+        (folder / "text").write_text(text)
+        return Written(figure=figure)
+
+    return make
+
+
+def test_a_step_is_done_once(tmp_path: Path) -> None:
+    calls: list[str] = []
+    first = steps_in(tmp_path).do(Written, "a step", {"of": 1}, writes(calls, "one", 7))
+    told = Told()
+    steps = steps_in(tmp_path, told)
+    again = steps.do(Written, "a step", {"of": 1}, writes(calls, "two", 8))
+    assert (calls, again.figure, again.path("text").read_text()) == (["one"], 7, "one")
+    assert again.digest == first.digest
+    assert told.lines == [f"  a step              {first.seconds:.1f} s, from an earlier run"]
+    assert steps.seconds == {"a step": round(first.seconds, 1)}
+
+
+@pytest.mark.parametrize("change", ["values", "tools", "name", "file"])
+def test_a_step_is_done_again_when_anything_changed(tmp_path: Path, change: str) -> None:
+    calls: list[str] = []
+    steps_in(tmp_path, yosys="0.70").do(Written, "step", {"of": 1}, writes(calls, "one"))
+    if change == "file":
+        (tmp_path / ".open" / "step" / "text").write_text("something else")
+    steps = steps_in(tmp_path, yosys="0.71" if change == "tools" else "0.70")
+    name = "other step" if change == "name" else "step"
+    values = {"of": 2 if change == "values" else 1}
+    made = steps.do(Written, name, values, writes(calls, "two"))
+    assert calls == ["one", "two"]
+    assert made.path("text").read_text() == "two"
+
+
+def test_a_step_that_fails_leaves_its_log_only(tmp_path: Path) -> None:
+    steps = steps_in(tmp_path)
+
+    def fails(folder: Path) -> Written:
+        (folder / "half").write_text("half")
+        steps.log("a step").write_text("why\n")
+        raise refused("it failed")
+
+    with pytest.raises(StageError):
+        steps.do(Written, "a step", {}, fails)
+    left = {path.relative_to(tmp_path / ".open") for path in (tmp_path / ".open").rglob("*")}
+    assert left == {Path("logs"), Path("logs/a_step.log")}
+    assert steps.log("a step").read_text() == "why\n"
+    assert steps_in(tmp_path).do(Written, "a step", {}, writes([], "one")).figure == 1
+
+
+def test_at_the_end_what_was_not_used_is_forgotten(tmp_path: Path) -> None:
+    calls: list[str] = []
+    for names in (("synthesis", "seed 1", "seed 2"), ("synthesis", "seed 1")):
+        steps = steps_in(tmp_path)
+        for name in names:
+            steps.do(Written, name, {}, writes(calls, name))
+            steps.log(name).write_text(name)
+        steps.finish()
+    kept = {path.name for path in (tmp_path / ".open").iterdir()}
+    assert kept == {"synthesis", "seed_1", "logs"}
+    logs = {path.name for path in steps._request.workdir.glob("logs/*")}
+    assert logs == {"synthesis.log", "seed_1.log"}
+    assert calls == ["synthesis", "seed 1", "seed 2"]
 
 
 def refused(what: str) -> StageError:
@@ -29,7 +126,7 @@ def test_the_first_seed_that_is_enough_ends_the_others(tmp_path: Path) -> None:
 
     start = time.monotonic()
     with Seeds(run, (1, 2, 3, 4, 5), enough=lambda seed: seed in (2, 3)) as seeds:
-        assert seeds.results() == [1, 2]
+        assert seeds.results() == {1: 1, 2: 2}
     assert time.monotonic() - start < 10
 
 
@@ -40,7 +137,7 @@ def test_seeds_that_fail_are_left_out() -> None:
         return seed
 
     with Seeds(run, (1, 2, 3, 4), enough=lambda _: False) as seeds:
-        assert seeds.results() == [2, 4]
+        assert seeds.results() == {2: 2, 4: 4}
     with Seeds(run, (3, 1), enough=lambda _: False) as seeds, pytest.raises(StageError, match="3"):
         seeds.results()
 

@@ -89,7 +89,7 @@ def test_a_run_gives_clock_use_and_hold_violations(fake, netlist: Path, tmp_path
     assert (second.seed, second.mhz, second.hold) == (2, 42.0, 0)
     assert (third.seed, third.mhz, third.hold) == (3, 43.0, 2)
     assert second.resources == {"lut": 30000, "ff": 0, "bram36": 3.5, "dsp": 0}
-    assert second.config.read_text() == "config\n"
+    assert (tmp_path / second.config).read_text() == "config\n"
     assert len(calls.read_text().splitlines()) == 2
 
 

@@ -166,7 +166,7 @@ def test_a_run_reads_what_the_program_wrote(
     monkeypatch.setattr(open_tools, "chipdb", lambda part: Path("/c.bin"))
     given = (tmp_path / "n.json", tmp_path / "x.xdc", "xc7z020clg400-1", 100.0, 5, tmp_path)
     routed = fake(tmp_path, LOG, 0).run(*given)
-    assert (routed.seed, routed.hold, routed.fasm.name) == (5, 2, "seed5.fasm")
+    assert (routed.seed, routed.hold, routed.fasm) == (5, 2, "seed5.fasm")
     assert "Hold" in (tmp_path / "seed5.log").read_text()
     with pytest.raises(StageError, match="needs 160 RAMB36E1"):
         fake(tmp_path, FULL, 125).run(*given)
