@@ -21,13 +21,16 @@ Run = Callable[..., Any]
 WORD = torch.int64
 
 
-def layer(node: Node, tensors: dict[str, Tensor], device: str) -> Any:
-    """What runs a node: integer tensors in, one tensor or a tuple of them out."""
+def layer(node: Node, tensors: dict[str, Tensor], device: str, int8: bool) -> Any:
+    """What runs a node: integer tensors in, one tensor or a tuple of them out.
+
+    `int8`: whether the device's units for 8 bits may be used.
+    """
     inputs = [tensors[name] for name in node.inputs]
     output = tensors[node.outputs[0]]
     match node.op:
         case ir.MatMul():
-            return matmul(node.name, node.op, inputs[0], device)
+            return matmul(node.name, node.op, inputs[0], device, int8)
         case ir.Depthwise():
             return DepthwiseProduct(node.name, node.op, inputs[0], device)
         case ir.Threshold():

@@ -10,7 +10,7 @@ from torch import nn
 from lepton_hw.reference.bounds import storage
 from lepton_hw.reference.graph import Graph, Tensor
 from lepton_hw.reference.layers import layer
-from lepton_hw.reference.products import exact_floats
+from lepton_hw.reference.products import exact_floats, has_fast_int8
 
 #: Bytes of tensors alive at once that a chunk of frames is cut to: a CPU's cache, a card's memory.
 CPU_BYTES, CUDA_BYTES = 16 << 20, 2 << 30
@@ -18,12 +18,13 @@ MOST_FRAMES = {"cpu": 256, "cuda": 65536}
 
 
 class IntegerNetwork(nn.Module):  # type: ignore[misc]
-    """Runs a `Graph` on integer tensors, batch first."""
+    """Runs a `Graph` on integer tensors, batch first; in int8 where the device is fast at it."""
 
-    def __init__(self, graph: Graph, device: str) -> None:
+    def __init__(self, graph: Graph, device: str, int8: bool = True) -> None:
         super().__init__()
         self.graph = graph
-        self._run = [layer(node, graph.tensors, device) for node in graph.nodes]
+        int8 = int8 and has_fast_int8(device)
+        self._run = [layer(node, graph.tensors, device, int8) for node in graph.nodes]
         # Weights are buffers of the modules in this list.
         self.layers = nn.ModuleList([run for run in self._run if isinstance(run, nn.Module)])
         last = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
@@ -46,10 +47,12 @@ class IntegerNetwork(nn.Module):  # type: ignore[misc]
                     alive.pop(name, None)
         return {name: alive[name] for name in keep}
 
-    def infer(self, inputs: tuple[Any, ...], keep: tuple[str, ...]) -> dict[str, Any]:
-        """The same without gradients and with exact floats."""
+    def infer(
+        self, inputs: tuple[Any, ...], keep: tuple[str, ...], eager: bool = False
+    ) -> dict[str, Any]:
+        """The same without gradients and with exact floats; `eager`: never what was compiled."""
         with torch.inference_mode(), exact_floats():
-            return self(inputs, keep)  # type: ignore[no-any-return]
+            return self.forward(inputs, keep) if eager else self(inputs, keep)
 
 
 def frames_at_once(graph: Graph, device: str) -> int:
@@ -62,7 +65,9 @@ def frames_at_once(graph: Graph, device: str) -> int:
         ),
         default=1,
     )
-    room = CUDA_BYTES if kind == "cuda" else CPU_BYTES
+    room = CPU_BYTES
+    if kind == "cuda":  # sums are wider than what is stored, and others may use the card
+        room = min(CUDA_BYTES, torch.cuda.mem_get_info(device)[0] // 8)
     return max(1, min(MOST_FRAMES.get(kind, MOST_FRAMES["cpu"]), room // largest))
 
 

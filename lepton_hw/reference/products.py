@@ -35,21 +35,24 @@ def has_fast_int8(device: str) -> bool:
 @contextmanager
 def exact_floats() -> Iterator[None]:
     """No TF32 and no bfloat16 inside float32 products, whatever the caller has set."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    # By library, since torch refuses to say what holds for all after a caller has set one of them.
+    libraries = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
+    before = [library.fp32_precision for library in libraries]
+    for library in libraries:
+        library.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        for library, precision in zip(libraries, before, strict=True):
+            library.fp32_precision = precision
 
 
-def matmul(layer: str, op: MatMul, source: Tensor, device: str) -> "Product":
-    """The module for a layer, tried at its bounds on this device.
+def matmul(layer: str, op: MatMul, source: Tensor, device: str, fast: bool) -> "Product":
+    """The module for a layer, tried at its bounds on this device; in int8 where that is `fast`.
 
     int8 units that saturate between (vpmaddubsw of x86 without VNNI), and libraries that refuse a
     shape, are found by the trial, and the next wider arithmetic is taken.
     """
-    fast = has_fast_int8(device)
     while True:
         arithmetic = bounds.choose(
             layer, op.columns(), op.offset, source.low, source.high, fast_int8=fast
@@ -110,7 +113,8 @@ class Product(nn.Module):  # type: ignore[misc]
             return torch._int_mm(flat, self.weights)
         count = len(flat)
         pad = (0, -self.rows % MULTIPLE, 0, max(0, LEAST_ROWS - count))
-        flat = _plain(nn.functional.pad(flat, pad))
+        if any(pad):  # by nothing would be a copy, too
+            flat = _plain(nn.functional.pad(flat, pad))
         return torch._int_mm(flat, self.weights)[:count, : self.columns].contiguous()
 
     def _wide(self, flat: Any) -> Any:
@@ -130,7 +134,8 @@ class Product(nn.Module):  # type: ignore[misc]
 
         Where an adder saturates for any input, it saturates for these: each column gets the input
         that makes every product as large (as small) as it can be, and all columns the largest and
-        the smallest input everywhere, which are the worst after a shift of the weights.
+        the smallest input everywhere, which are the worst after a shift of the weights. The inputs
+        next to those show mantissas that are too short: of two neighbours one is odd.
         """
         low, high = self.source.range
         weights = self.weights[: self.rows, : self.columns].to(torch.int64)
@@ -138,8 +143,9 @@ class Product(nn.Module):  # type: ignore[misc]
         chosen = weights[:, worst].T
         up = torch.where(chosen > 0, high, low)
         down = torch.where(chosen > 0, low, high)
-        ends = torch.tensor([[high], [low]], device=chosen.device).expand(2, self.rows)
-        trials = torch.cat([up, down, ends])
+        ends = (high, low, max(high - 1, low), min(low + 1, high))
+        all_of = torch.tensor(ends, device=chosen.device)[:, None].expand(-1, self.rows)
+        trials = torch.cat([up, down, all_of])
         try:
             with exact_floats():
                 found = self(trials).to(torch.int64)
@@ -155,7 +161,7 @@ class Product(nn.Module):  # type: ignore[misc]
             own = (trial * chosen).sum(1) + added[worst]
             if not torch.equal(got.gather(1, worst[:, None])[:, 0], own >> self.shift):
                 return False
-        all_ends = torch.stack([end * weights.sum(0) for end in (high, low)]) + added
+        all_ends = torch.stack([end * weights.sum(0) for end in ends]) + added
         return bool(torch.equal(found[2 * count :], all_ends >> self.shift))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lepton_hw.errors import InputError, MissingTool
+from lepton_hw.errors import InputError, MissingTool, StageError
 from lepton_hw.reference.bounds import storage
 from lepton_hw.reference.captured import Captured
 from lepton_hw.reference.graph import Graph, Ints, Tensor
@@ -25,13 +25,13 @@ class Reference:
         graph: from `lepton_hw.reference.read`.
         device: "cpu" or "cuda" (or "cuda:1" …).
         batch: frames at once; by default as many as keep memory small and caches warm.
-        compiled: runs the module through torch.compile, which takes long and pays on a card.
+        compiled: runs full chunks through torch.compile, which takes long and pays on a card.
         captured: starts the launches of a full chunk as one CUDA graph, which pays for small
             batches on a card; on a CPU it changes nothing.
 
     Raises:
         MissingTool: where the device is not there.
-        StageError: where a layer cannot be exact.
+        StageError: where a layer cannot be exact, or a chunk does not fit the card.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class Reference:
             raise InputError(f"batch is {batch}", "1 or more", "give another batch")
         self.graph, self.device = graph, device
         self.batch = batch or frames_at_once(graph, device)
-        self.network = IntegerNetwork(quickest(graph), device)
+        self.network = self._rehearsed(quickest(graph))
         self._tapped: IntegerNetwork | None = None
-        if compiled:
-            self.network.compile()
+        if compiled:  # for one shape: what is chosen for a small batch would be used for all
+            self.network.compile(dynamic=False)
         self._captures = captured and device != "cpu"
         self._captured: Captured | None = None
 
@@ -110,9 +110,9 @@ class Reference:
         return found
 
     def _infer(self, chunk: tuple[Any, ...], names: tuple[str, ...]) -> dict[str, Any]:
-        network = self._network(names)
-        if not self._captures or names != self.graph.outputs or len(chunk[0]) != self.batch:
-            return network.infer(chunk, names)
+        network, is_full = self._network(names), len(chunk[0]) == self.batch
+        if not self._captures or names != self.graph.outputs or not is_full:
+            return network.infer(chunk, names, eager=not is_full)
         if self._captured is None:
             self._captured = Captured(network, chunk, names)
         return self._captured.infer(chunk)
@@ -122,8 +122,38 @@ class Reference:
         if set(names) <= {*self.graph.inputs, *self.graph.outputs}:
             return self.network
         if self._tapped is None:
-            self._tapped = IntegerNetwork(self.graph, self.device)
+            self._tapped = self._rehearsed(self.graph)
         return self._tapped
+
+    def _rehearsed(self, graph: Graph) -> IntegerNetwork:
+        """The network, having run a full chunk where that may be refused.
+
+        Layers are tried on a few rows. A card's library chooses by all of them, and may know no way
+        in int8 then.
+        """
+        network = IntegerNetwork(graph, self.device)
+        if self.device == "cpu":
+            return network
+        chunk = tuple(
+            torch.full(
+                (self.batch, *tensor.shape), tensor.low,
+                dtype=getattr(torch, storage(*tensor.range)), device=self.device,
+            )
+            for tensor in (graph.tensors[name] for name in graph.inputs)
+        )  # fmt: skip
+        try:
+            network.infer(chunk, graph.outputs)
+        except torch.OutOfMemoryError as error:
+            why = str(error).split(". ")[0]
+            raise StageError(
+                f"{self.batch} frames at once do not fit {self.device} ({why})",
+                "memory for one chunk",
+                "give a smaller batch",
+            ) from None
+        except RuntimeError:
+            network = IntegerNetwork(graph, self.device, int8=False)
+            network.infer(chunk, graph.outputs)
+        return network
 
     def _single(self, codes: NDArray[Any]) -> dict[str, NDArray[Any]]:
         if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
