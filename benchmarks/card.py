@@ -1,7 +1,8 @@
 """``make bench-card``: the exact integer path on a CUDA card, batch by batch.
 
 Images a second with and without the way to the card and back, and how long a single image takes;
-plain, as CUDA graph, and through torch.compile. Each must give the integers of the CPU.
+plain, as CUDA graph, and through torch.compile. Each must give the integers of the CPU, and so
+must every operator by itself (`benchmarks.card_ops`).
 ``STORE=1`` writes what was measured to ``docs/measurements``. `benchmarks.card_case` makes
 what is run; ``--device cpu`` tries the benchmark itself.
 """
@@ -20,10 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import card_case
+from benchmarks import card_case, card_ops
 from benchmarks.card_case import Case
 from benchmarks.table import write
 from lepton_hw import __version__, reference
+from lepton_hw.artifacts import write_atomically
+from lepton_hw.errors import LeptonError
 from lepton_hw.executors.phases import finished
 from lepton_hw.measure import machine
 from lepton_hw.measure.latency import Latency, repeat, summary, warm_up
@@ -31,12 +34,13 @@ from lepton_hw.reference.graph import Graph
 from lepton_hw.reference.reference import Reference
 
 BATCHES = (1, 16, 256, 1024, 4096, 8192)
-#: How the network is started: options of `Reference`.
+#: How the network is started: options of `Reference`, and the batches for which that is tried. A
+#: graph of launches is for small ones, and a compilation tries many kernels for each layer.
 WAYS = {
-    "plain": {},
-    "CUDA graph": {"captured": True},
-    "torch.compile": {"compiled": True},
-    "both": {"compiled": True, "captured": True},
+    "plain": ({}, BATCHES),
+    "CUDA graph": ({"captured": True}, BATCHES[:4]),
+    "torch.compile": ({"compiled": True}, (1, 1024, 8192)),
+    "both": ({"compiled": True, "captured": True}, (1, 1024)),
 }
 SECONDS = 1.0
 #: Of images whose integers are compared: small batches take long for all of them.
@@ -69,13 +73,13 @@ def rows(case: Case, device: str, ways: list[str], minutes: float) -> Iterator[R
     """
     end, graph = time.monotonic() + 60 * minutes, reference.read(case.graph)
     for way in ways:
-        for batch in BATCHES:
+        for batch in WAYS[way][1]:
             if time.monotonic() > end:
                 print(f"not measured: {way}, batch {batch}: out of time", file=sys.stderr)
                 continue
             try:
                 row = measured(case, graph, device, way, batch)
-            except (RuntimeError, ImportError) as error:
+            except (RuntimeError, ImportError, LeptonError) as error:
                 first = str(error).strip().splitlines() or [type(error).__name__]
                 print(f"not measured: {way}, batch {batch}: {first[0]}", file=sys.stderr)
                 continue
@@ -85,7 +89,10 @@ def rows(case: Case, device: str, ways: list[str], minutes: float) -> Iterator[R
 
 def measured(case: Case, graph: Graph, device: str, way: str, batch: int) -> Row:
     """One of them. Whole chunks only, so that every call has the shape that was prepared for."""
-    run = Reference(graph, device, batch, **WAYS[way])
+    import torch
+
+    torch._dynamo.reset()  # after a few shapes it gives up without a word
+    run = Reference(graph, device, batch, **WAYS[way][0])
     wait, images = finished(run.device), case.images[:batch]
     chunks = wait(run.send(images))
     resident = timed(lambda _: wait(run.compute(chunks)))
@@ -129,10 +136,22 @@ def conditions(case: Case, device: str) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    )
+    argv = ["git", "describe", "--always", "--dirty"]
+    try:
+        asked = subprocess.run(argv, capture_output=True, text=True, check=False)
+    except OSError:
+        return "git is not there"
     return asked.stdout.strip() or "not in a clone"
+
+
+def store(
+    values: dict[str, Any], operators: dict[str, str], found: list[Row], folder: Path
+) -> None:
+    """Writes what was measured so far."""
+    name = re.sub(r"[^a-z0-9]+", "_", values["card"].lower()).strip("_")
+    rows = [asdict(row) for row in found]
+    text = json.dumps({**values, "operators that differ": operators, "rows": rows}, indent=1)
+    write_atomically(folder / f"card_{name}.json", text + "\n")
 
 
 def missed(found: list[Row]) -> list[str]:
@@ -150,7 +169,8 @@ def main() -> None:
     asked.add_argument("--prepare", action="store_true", help="make the folder, measure nothing")
     asked.add_argument("--device", default="cuda")
     asked.add_argument("--minutes", type=float, default=8.0, help="begin nothing after so many")
-    asked.add_argument("--store", action="store_true")
+    asked.add_argument("--store", action="store_true", help="keep the figures of a card")
+    asked.add_argument("--to", type=Path, default=STORED, help="the folder for these")
     options = asked.parse_args()
     if not (card_case.FOLDER / card_case.VECTORS).is_file():
         card_case.prepare()
@@ -163,7 +183,12 @@ def main() -> None:
         sys.exit(2)
     case, begin = card_case.read(), time.perf_counter()
     ways = ["plain"] if options.device == "cpu" else list(WAYS)
-    found = list(rows(case, options.device, ways, options.minutes))
+    operators, found = card_ops.differences(options.device), []
+    print(f"operators: {len(operators)} differences from the CPU")
+    for row in rows(case, options.device, ways, options.minutes):
+        found.append(row)  # written one by one: who lends a card may take it back
+        if options.store and options.device != "cpu":
+            store(conditions(case, options.device), operators, found, options.to)
     if not found:
         sys.exit("nothing could be measured")
     write("card", [asdict(row) for row in found])
@@ -172,12 +197,7 @@ def main() -> None:
     for row in (row for row in found if row.batch == 1):
         print(f"one image: {row.p50_us} us ({row.way}), 99th percentile {row.p99_us} us")
     print(f"took {time.perf_counter() - begin:.0f} s")
-    if options.store and options.device != "cpu":
-        values = conditions(case, options.device)
-        name = re.sub(r"[^a-z0-9]+", "_", values["card"].lower()).strip("_")
-        text = json.dumps({**values, "rows": [asdict(row) for row in found]}, indent=1)
-        (STORED / f"card_{name}.json").write_text(text + "\n")
-    problems = missed(found)
+    problems = [f"{where}: {what}" for where, what in operators.items()] + missed(found)
     if problems:
         sys.exit("; ".join(problems))
 

@@ -44,7 +44,11 @@ class FloatTorchExecutor(Executor):
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise MissingTool(f"device '{device}' is not there", "a CUDA card", "use device cpu")
         self.name = f"pytorch {dtype}"
-        self.network = stripped(network).to(device=device, dtype=getattr(torch, dtype))
+        # What tensor cores compute convolutions in; PyTorch would turn every tensor on its way.
+        self.layout = torch.channels_last if device != "cpu" else torch.contiguous_format
+        self.network = stripped(network).to(
+            device=device, dtype=getattr(torch, dtype), memory_format=self.layout
+        )
         self.device, self.dtype, self.batch = device, getattr(torch, dtype), batch
         self.flat = bool(network.flat)
         self.residual, self.images_per_second = 0.0, 0.0
@@ -72,11 +76,16 @@ class FloatTorchExecutor(Executor):
 
         return Phases(
             before=lambda codes: door(codes, self.flat).to(self.dtype),
-            send=same if self.device == "cpu" else lambda frames: wait(frames.to(self.device)),
+            send=same if self.device == "cpu" else lambda frames: wait(self._there(frames)),
             compute=compute,
             receive=same if self.device == "cpu" else lambda outputs: outputs.cpu(),
             after=self._codes,
         )
+
+    def _there(self, frames: Any) -> Any:
+        """Frames on the device, images in its layout."""
+        there = frames.to(self.device)
+        return there.contiguous(memory_format=self.layout) if there.dim() == 4 else there
 
     def _codes(self, outputs: Any) -> Codes:
         whole, residual = to_codes(outputs.float().numpy(), self.contract.output)

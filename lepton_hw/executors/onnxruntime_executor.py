@@ -20,6 +20,8 @@ PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
+#: Who computes what a provider leaves over, before the CPU does.
+BEHIND = {"tensorrt": ("cuda",)}
 
 
 class OnnxRuntimeExecutor(QonnxExecutor):
@@ -85,7 +87,9 @@ class OnnxRuntimeExecutor(QonnxExecutor):
                 self._sessions[batch] = onnxruntime.InferenceSession(
                     plain(model, self.quantised).SerializeToString(),
                     options,
-                    providers=[PROVIDERS[self.device]],
+                    providers=[
+                        PROVIDERS[each] for each in (self.device, *BEHIND.get(self.device, ()))
+                    ],
                 )
             except Exception as error:
                 raise StageError(
@@ -93,7 +97,19 @@ class OnnxRuntimeExecutor(QonnxExecutor):
                     "a graph of standard operators",
                     "leave this executor out",
                 ) from error
+            self._require_used(self._sessions[batch])
         return self._sessions[batch]
+
+    def _require_used(self, session: Any) -> None:
+        """A provider whose libraries are missing is passed over by ONNX Runtime without a word."""
+        used = session.get_providers()
+        if used[0] != PROVIDERS[self.device]:
+            self._sessions.clear()
+            raise MissingTool(
+                f"ONNX Runtime would compute by {used[0]} instead of {PROVIDERS[self.device]}",
+                "the libraries of that device, in versions that it knows",
+                "install those that onnxruntime-gpu asks for, or use another device",
+            )
 
 
 def _outputs(session: Any, frames: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -71,21 +71,22 @@ def repeat(
     start: Any = None,
     seconds: float = 2.0,
     least: int = LEAST,
+    least_seconds: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Floats:
     """Seconds (calls, phases) of calls of phases, each of which takes what the one before gave.
 
-    Until the median of the whole is precise, or for `seconds`; `least` calls in any case. The first
-    phase takes `start`. It does not warm up by itself.
+    Until the median of the whole is precise, or for `seconds`; `least` calls and `least_seconds` in
+    any case. The first phase takes `start`. It does not warm up by itself.
     """
     times: list[list[float]] = []
     check = least
     begin = clock()
     while True:
         times.append(_once(phases, start, clock))
-        if len(times) < least:
-            continue
         passed = clock() - begin
+        if len(times) < least or passed < least_seconds:
+            continue
         if passed >= seconds or len(times) >= MOST:
             break
         if len(times) >= check:  # sorting at every call would be part of what is waited for

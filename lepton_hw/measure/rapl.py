@@ -17,6 +17,8 @@ ROOT = Path("/sys/class/powercap")
 #: Of RAPL against a meter in the supply of Intel's server processors since Haswell: Khan et al.,
 #: "RAPL in Action", ACM ToMPECS 3(2), 2018, find a correlation of 0.99 and errors of a few percent.
 ACCURACY = 0.05
+#: Its counters are up to date to a millisecond.
+LEAST = 0.1
 _UNIT = 1e-6
 
 
@@ -32,7 +34,7 @@ class Counter:
 class Rapl:
     """All processor packages, and their memory where that is counted apart."""
 
-    accuracy = ACCURACY
+    accuracy, least = ACCURACY, LEAST
 
     def __init__(self, root: Path = ROOT) -> None:
         """Raises `MissingTool` where there are none, `InputError` where they may not be read."""

@@ -82,7 +82,10 @@ def _one(work: Work, found: Found, seconds: float) -> None:
     watching = work.sensor.watch() if work.sensor else nullcontext(Watch())
     begin = time.time()
     with watching as watch:
-        times = latency.repeat(*work.phases, start=work.start, seconds=seconds, least=LEAST)
+        times = latency.repeat(
+            *work.phases, start=work.start, seconds=seconds, least=LEAST,
+            least_seconds=work.sensor.least if work.sensor else 0.0,
+        )  # fmt: skip
     found.windows.append((begin, time.time()))
     found.rounds.append(times)
     if watch.energy is not None:

@@ -23,10 +23,13 @@ class Watch:
 
 
 class Sensor(Protocol):
-    """`accuracy` is the error of a figure as a share of it, as its maker or others state it."""
+    """`accuracy` is the error of a figure as a share of it, as its maker or others state it, where
+    the block takes at least `least` seconds.
+    """
 
     source: str
     accuracy: float
+    least: float
 
     def watch(self) -> AbstractContextManager[Watch]:
         """The energy of a ``with`` block."""

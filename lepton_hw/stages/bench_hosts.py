@@ -16,8 +16,8 @@ from lepton_hw.measure.sensors import Sensor
 from lepton_hw.progress import Progress
 from lepton_hw.stages.bench_subject import Answer, Subject, decisions
 
-#: Seconds at rest before a run, with nothing of ours at work.
-IDLE = 2.0
+#: Seconds at rest before a run, with nothing of ours at work, and before those: engines were made.
+IDLE, SETTLE = 2.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,22 @@ def targets(
 
 
 def _power(kind: str) -> Power:
-    find: Callable[[], Sensor] = rapl.Rapl if kind == "cpu" else nvml.Nvml
+    find: Callable[[], Sensor] = rapl.Rapl if kind == "cpu" else _card
     try:
         sensor = find()
+        time.sleep(SETTLE)
         with sensor.watch() as resting:
             time.sleep(IDLE)
     except LeptonError as error:
         return Power(None, str(error), None)
     return Power(sensor, "", resting.energy)
+
+
+def _card() -> nvml.Nvml:
+    """The sensor of the card that torch uses, which need not be the machine's first."""
+    import torch
+
+    return nvml.Nvml(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
 
 
 def _work(
@@ -186,7 +194,8 @@ def _conditions(kind: str, power: Power) -> dict[str, str]:
 
     found = {"threads": str(torch.get_num_threads())}
     if kind == "gpu":
-        found |= {"cuda": str(torch.version.cuda)}
+        tf32 = "in convolutions, PyTorch's default" if torch.backends.cudnn.allow_tf32 else "off"
+        found |= {"cuda": str(torch.version.cuda), "TF32 for float32": tf32}
         if isinstance(power.sensor, nvml.Nvml):
             found |= power.sensor.conditions()
     return found

@@ -58,6 +58,31 @@ def test_without_quantisers_it_decides_much_the_same(built: Built) -> None:
     assert float((half.argmax(axis=1) == results["torch"][:64].argmax(axis=1)).mean()) > 0.9
 
 
+def test_a_card_that_is_passed_over_is_no_measurement(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime with CUDA built in and without its libraries computes on the CPU."""
+    import onnxruntime
+
+    asked: list[list[str]] = []
+    real = onnxruntime.InferenceSession
+
+    def passed_over(model: bytes, options: object, providers: list[str]) -> object:
+        asked.append(providers)
+        return real(model, options, providers=["CPUExecutionProvider"])
+
+    known = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: known)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", passed_over)
+    file, contract = built.exported.path("model.onnx"), built.exported.contract
+    for device in ("cuda", "tensorrt"):
+        executor = OnnxRuntimeExecutor(file, contract, device)
+        for _ in range(2):
+            with pytest.raises(MissingTool, match="would compute by CPUExecutionProvider instead"):
+                executor.phases(1)
+    assert asked == [known[1:2]] * 2 + [known[:2]] * 2
+
+
 @pytest.mark.parametrize(
     "kind",
     [

@@ -18,7 +18,7 @@ NOTHING = (lambda value: value,) * 5
 class Meter:
     """10 W, whatever happens."""
 
-    source, accuracy = "a fake", 0.05
+    source, accuracy, least = "a fake", 0.05, 0.15
 
     @contextmanager
     def watch(self):
@@ -43,6 +43,7 @@ def test_phases_rounds_and_energy() -> None:
     )  # fmt: skip
     (found,) = rounds.measure([work], 3, 0.3)
     assert len(found.rounds) == len(found.energies) == len(found.windows) == 3
+    assert all(energy.seconds >= 0.15 for energy in found.energies)  # as long as the sensor needs
     idle = Energy(8.0, 2.0, 1.0, 2, "a fake")  # 4 W
     row = rounds.row(work, found, idle, "")
     assert row.split.before == pytest.approx(0.002, rel=0.5)

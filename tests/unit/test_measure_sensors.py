@@ -59,8 +59,11 @@ class NvmlError(Exception):
     """As pynvml's."""
 
 
-def card(watts: float) -> SimpleNamespace:
-    """pynvml of a card that takes that power."""
+def card(watts: float, counts: bool = False) -> SimpleNamespace:
+    """pynvml of a card that takes that power; `counts`: with a counter, which has 7 J at first and
+    5 J more at each look.
+    """
+    energy = iter(range(7000, 100_000, 5000))
 
     def refuse(*_: object) -> int:
         raise NvmlError("Not Supported")
@@ -69,6 +72,8 @@ def card(watts: float) -> SimpleNamespace:
         NVMLError=NvmlError, NVML_CLOCK_SM=1, NVML_CLOCK_MEM=2, NVML_TEMPERATURE_GPU=0,
         nvmlInit=lambda: None,
         nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetHandleByUUID=lambda uuid: uuid,
+        nvmlDeviceGetTotalEnergyConsumption=(lambda _: next(energy)) if counts else refuse,
         nvmlDeviceGetName=lambda _: b"A Card",
         nvmlDeviceGetPowerUsage=lambda _: watts * 1e3,
         nvmlSystemGetDriverVersion=lambda: "999.9",
@@ -92,6 +97,18 @@ def test_a_cards_power(monkeypatch: pytest.MonkeyPatch) -> None:
         "clock": "1000 MHz",
         "memory clock": "2000 MHz",
     }  # and no temperature, which this card does not tell
+
+
+def test_a_cards_counter_of_energy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its power lags a second behind since Ampere, the counter does not."""
+    monkeypatch.setitem(sys.modules, "pynvml", card(999.0, counts=True))
+    sensor = Nvml("GPU-1234")
+    assert (sensor._card, sensor.source) == ("GPU-1234", "NVML (A Card, its counter of energy)")
+    with sensor.watch() as watch:
+        time.sleep(0.01)
+    assert watch.energy is not None
+    assert watch.energy.joules == 5.0
+    assert watch.energy.seconds >= 0.01
 
 
 def test_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
