@@ -140,7 +140,7 @@ def _for_latency(problem: Problem, wiring: Wiring, goal: Goal, board: Board) -> 
     if found is not None:
         return found
     start = _for_rate(problem, goal.cycles)
-    if not _fits(start, problem):
+    if not problem.has_room(total(start, problem.edges)):
         return start
     found = quickest(timed, start)
     if goal.latency is not None and modelled(timed, found) > goal.latency:
@@ -200,14 +200,9 @@ def _folding(chosen: list[Option], problem: Problem, wiring: Wiring) -> Folding:
         attributes=attributes,
         cycles=max(option.cycles for option in chosen),
         cost=dict(zip(RESOURCES, use, strict=True)),
-        fits=_fits(chosen, problem),
+        fits=problem.has_room(use),
         latency=modelled(Timed(problem, wiring), chosen),
     )
-
-
-def _fits(chosen: list[Option], problem: Problem) -> bool:
-    use = total(chosen, problem.edges)
-    return all(used <= have + 1e-6 for used, have in zip(use, problem.supply, strict=True))
 
 
 def usable(board: Board) -> dict[str, float]:

@@ -155,7 +155,7 @@ def _one_changed(
     for option in timed.problem.groups[group]:
         changed = [*chosen[:group], option, *chosen[group + 1 :]]
         use = total(changed, timed.problem.edges)
-        if any(used > have for used, have in zip(use, timed.problem.supply, strict=True)):
+        if not timed.problem.has_room(use):
             continue
         after = waves(timed.wiring, {**layers, **option.layers}, known)
         cycles = max(latency(timed.wiring, after), limit)

@@ -16,6 +16,7 @@ from qonnx.custom_op.registry import getCustomOp
 from lepton_hw.compiler.folding_costs import Cost, layer_cost
 from lepton_hw.compiler.folding_timing_of import Layer, layer_of
 from lepton_hw.compiler.kernels.dot_formats import LUT_MEMORY_DEPTH, narrowest
+from lepton_hw.errors import StageError
 
 #: FINN's bound on a weight stream; wider ones elaborate but do not route well.
 MAX_STREAM_BITS = 8192
@@ -81,7 +82,7 @@ def options_of(
 ) -> list[Option]:
     """All foldings of one layer, or of a depthwise window and its reader; leaves them as found.
 
-    `dsp`: whether units of DSPs may be among them.
+    `dsp`: whether units of DSPs may be among them. Raises `StageError` where there is none.
     """
     ops = {node.name: getCustomOp(node) for node in nodes}
     before = [(node, [copy_of(a) for a in node.attribute]) for node in nodes]
@@ -93,11 +94,13 @@ def options_of(
                 ops[name].set_nodeattr(key, value)
             if "resType" in attributes:
                 ops[name].set_nodeattr("weightDataType", types[str(attributes["resType"])])
-        if not any(_too_wide(op) for op in ops.values()):
+        if not any(_too_wide(op) or _beyond_finn(op) for op in ops.values()):
             found.append(_option(model, nodes, ops, choice, part))
     for node, old in before:
         del node.attribute[:]
         node.attribute.extend(old)
+    if not found:
+        raise _no_folding(ops[nodes[0].name])
     return found
 
 
@@ -130,6 +133,39 @@ def _option(
         width_in=ops[nodes[0].name].get_instream_width_padded(0),
         width_out=ops[nodes[-1].name].get_outstream_width_padded(0),
         layers={name: layer_of(model, op) for name, op in ops.items()},
+    )
+
+
+def _beyond_finn(op: Any) -> bool:
+    """Whether FINN would refuse to write this sliding window: its circular buffer can be too small
+    for the step to the next row, where strides are longer than kernels.
+    """
+    if not op.onnx_node.op_type.startswith(WINDOW):
+        return False
+    try:
+        getattr(op, f"prepare_codegen_{op.select_impl_style()}")()
+    except AssertionError:
+        return True
+    return False
+
+
+def _no_folding(op: Any) -> StageError:
+    name = op.onnx_node.name
+    if not op.onnx_node.op_type.startswith(WINDOW):
+        return StageError(
+            f"layer {name} has no folding with weights of at most {MAX_STREAM_BITS:,} bits a cycle",
+            "one",
+            "use fewer bits or channels",
+        )
+    kernel, stride, image = (
+        "x".join(str(n) for n in op.get_nodeattr(key))
+        for key in ("ConvKernelDim", "Stride", "IFMDim")
+    )
+    return StageError(
+        f"FINN cannot build the windows of layer {name} at any folding (kernel {kernel}, stride "
+        f"{stride}, on {image} pixels)",
+        "a stride that is not longer than the kernel",
+        "shorten the stride, or take a larger kernel",
     )
 
 

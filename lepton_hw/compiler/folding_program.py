@@ -30,6 +30,10 @@ class Problem:
     supply: tuple[float, ...]
     prices: tuple[float, ...]
 
+    def has_room(self, use: tuple[float, ...]) -> bool:
+        """Whether so much of each resource is within the budget; sums of shares are rounded."""
+        return all(used <= have + 1e-6 for used, have in zip(use, self.supply, strict=True))
+
 
 def pick(problem: Problem, cycles: int, bounded: bool) -> list[Option] | None:
     """One option a group, cheapest in sum, every one within `cycles`; None if none fits.

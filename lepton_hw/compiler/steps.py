@@ -10,6 +10,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.board import Board
+from lepton_hw.compiler.adjust import bare_signs, shorten_strides
 from lepton_hw.compiler.branches import move_layouts, move_scales
 from lepton_hw.compiler.folding_file import require_folding
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
@@ -59,11 +60,13 @@ class FinnSteps:
         """From QONNX to a streamlined integer graph, without what the host does at its end."""
         from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
 
+        print(f"strides that ended beyond an image: {shorten_strides(model)}", flush=True)
         model = self._guard("streamlining of scales", move_scales, self.run(FRONT, model))
         model = self._guard("streamlining of layouts", move_layouts, self.run(STREAMLINE, model))
         print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
         # FINN does this last; its layers refuse negative thresholds of an unsigned input before.
         model = model.transform(RoundAndClipThresholds())
+        print(f"signs in front of other than bipolar weights: {bare_signs(model)}", flush=True)
         return cut_host_tail(model)
 
     def specialize(self, model: ModelWrapper) -> ModelWrapper:
