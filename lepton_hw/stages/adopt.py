@@ -6,6 +6,8 @@ never compiles.
 """
 
 import copy
+import math
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,14 @@ from lepton_hw.stages.onnx_checks import (
     require_known,
     require_quantised,
 )
+from lepton_hw.stages.onnx_clean import clean, require_scale, sentences
 from lepton_hw.stages.onnx_defaults import write_defaults
 from lepton_hw.stages.remedies import apply_remedies
+
+#: Types of `MAX_INPUT_BITS` at most; a single signed bit would be -1 and 0.
+DOORS = "U?INT([2-9]|1[0-6])|UINT1|BINARY|BIPOLAR|TERNARY"
+#: Numbers in all random vectors: 1 GiB of int64.
+MAX_CODES = 1 << 27
 
 
 def model_path(flow: Flow) -> Path:
@@ -43,35 +51,25 @@ def model_path(flow: Flow) -> Path:
 
 def run(flow: Flow, file: Path, workdir: Path, progress: Progress) -> Exported:
     """Writes ``model.onnx`` (integers at its input) and ``vectors.npz``; raises `InputError`."""
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.util.cleanup import cleanup_model
-
     with progress.task("adopt", 1) as task:
-        model = ModelWrapper(read_onnx(file))
-        try:
-            model = cleanup_model(model)
-        except Exception as error:
-            require_known(model, file)  # the likeliest reason, and one with a name
-            raise InputError(
-                f"{file} cannot be simplified ({_first_line(error)})",
-                "a QONNX graph with known shapes",
-                "export it again with fixed shapes",
-            ) from error
-        require_known(model, file)
-        require_bit_widths(model, file)
-        require_quantised(model, file)
-        write_defaults(model)
-        after = _cut_decisions(model)
-        before, scale = _integer_door(model, file, flow)
-        inputs = random_vectors(model, flow.check.random_vectors, flow.check.seed)
-        contract = _contract(model, before, after, scale)
-        given = copy.deepcopy(model)
-        remedies = apply_remedies(model)
-        model.save(str(workdir / "model.onnx"))
-        np.savez_compressed(workdir / "vectors.npz", inputs=inputs)
-        changed = 0
-        if any(not remedy.exact for remedy in remedies):
-            changed = _changed(given, workdir / "model.onnx", contract, inputs)
+        model = clean(read_onnx(file), file)
+        with sentences(file):
+            require_known(model, file)
+            require_bit_widths(model, file)
+            require_quantised(model, file)
+            write_defaults(model)
+            after = _cut_decisions(model, file)
+            before, scale = _integer_door(model, file, flow)
+            _require_room(model, file, flow.check.random_vectors)
+            inputs = random_vectors(model, flow.check.random_vectors, flow.check.seed)
+            contract = _contract(model, before, after, scale)
+            given = copy.deepcopy(model)
+            remedies = apply_remedies(model)
+            model.save(str(workdir / "model.onnx"))
+            np.savez_compressed(workdir / "vectors.npz", inputs=inputs)
+            changed = 0
+            if any(not remedy.exact for remedy in remedies):
+                changed = _changed(given, workdir / "model.onnx", contract, inputs)
         task.advance()
     for remedy in remedies:
         progress.say(f"mended {remedy}")
@@ -81,6 +79,16 @@ def run(flow: Flow, file: Path, workdir: Path, progress: Progress) -> Exported:
         remedies=tuple(str(remedy) for remedy in remedies),
         changed_vectors=changed,
     )
+
+
+def _require_room(model: Any, file: Path, count: int) -> None:
+    elements = math.prod(model.get_tensor_shape(model.graph.input[0].name))
+    if elements * count > MAX_CODES:
+        raise InputError(
+            f"{file}: {count} random vectors of {elements:,} numbers are {elements * count:,}",
+            f"at most {MAX_CODES:,}",
+            "make the input smaller",
+        )
 
 
 def _changed(given: Any, mended: Path, contract: InputContract, inputs: NDArray[np.int64]) -> int:
@@ -93,7 +101,7 @@ def _changed(given: Any, mended: Path, contract: InputContract, inputs: NDArray[
     return int(different.sum())
 
 
-def _cut_decisions(model: Any) -> tuple[str, ...]:
+def _cut_decisions(model: Any, file: Path) -> tuple[str, ...]:
     """Takes softmax, top-k and argmax off the end; they are the host's.
 
     A change to channels-last order goes, too: that is the order of the hardware anyway.
@@ -105,6 +113,12 @@ def _cut_decisions(model: Any) -> tuple[str, ...]:
         elif not _to_channels_last(node):
             break
         info = model.get_tensor_valueinfo(node.input[0])
+        if info is None or model.find_producer(info.name) is None:
+            raise InputError(
+                f"{file} holds nothing but '{node.name}' ({node.op_type}), which is the host's",
+                "layers of a network in front of it",
+                "check the path of --model",
+            )
         model.graph.node.remove(node)
         del model.graph.output[:]
         model.graph.output.append(info)
@@ -125,22 +139,28 @@ def _integer_door(model: Any, file: Path, flow: Flow) -> tuple[list[dict[str, An
 
     name = model.graph.input[0].name
     if flow.input_type:
-        try:
-            kind = DataType[flow.input_type]
-        except KeyError:
-            kind = None
-        if kind is None or not kind.is_integer() or kind.bitwidth() > MAX_INPUT_BITS:
-            raise InputError(
-                f"the input type is '{flow.input_type}'",
-                f"an integer type of at most {MAX_INPUT_BITS} bits, such as UINT8 or INT4",
-                "correct --input-type",
-            )
-        model.set_tensor_datatype(name, kind)
+        _require_door(flow.input_type, "the input type", "correct --input-type")
+        with np.errstate(over="ignore"):
+            scale = float(np.float32(flow.input_scale))
+        require_scale(scale, "--input-scale in float32")
+        model.set_tensor_datatype(name, DataType[flow.input_type])
         _scale_input(model, name, flow.input_scale)
         return [], flow.input_scale
-    if model.get_tensor_datatype(name).is_integer():
+    kind = model.get_tensor_datatype(name)
+    if kind.is_integer():
+        _require_door(kind.name, f"{file}: the type of input '{name}'", "export the model again")
         return [], 1.0
     return _move_quantiser_out(model, file)
+
+
+def _require_door(name: str, what: str, remedy: str) -> None:
+    """QONNX's own parser takes ``INT8\\n`` and ``INT0``, and fails on ``INT``."""
+    if not re.fullmatch(DOORS, name):
+        raise InputError(
+            f"{what} is '{name}'",
+            f"an integer type of at most {MAX_INPUT_BITS} bits, such as UINT8 or INT4",
+            remedy,
+        )
 
 
 def _move_quantiser_out(model: Any, file: Path) -> tuple[list[dict[str, Any]], float]:
@@ -274,7 +294,3 @@ def _contract(
         host_before=tuple(before),
         host_after=after,
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -5,7 +5,7 @@ Only reads the graph; compiling may still find what cannot be seen here.
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,15 @@ from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
 from lepton_hw.qonnx_names import ENLARGING, QUANT, QUANTISERS, enlarging_mode
-from lepton_hw.stages.onnx_checks import KNOWN, LAYERS, MAX_BITS, MAX_INPUT_BITS, read_onnx
+from lepton_hw.stages.onnx_checks import (
+    FOLDABLE,
+    KNOWN,
+    LAYERS,
+    MAX_BITS,
+    MAX_INPUT_BITS,
+    read_onnx,
+)
+from lepton_hw.stages.onnx_clean import clean, sentences
 from lepton_hw.stages.quantised import JOINS, codes_of, is_static, one_value, origin
 from lepton_hw.stages.remedies import apply_remedies
 
@@ -41,16 +49,15 @@ class Finding:
 
 def lint_file(file: Path) -> tuple[Finding, ...]:
     """All findings of a QONNX file; raises `InputError` where it is none."""
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.util.cleanup import cleanup_model
-
     if not file.is_file():
         raise InputError(f"there is no file {file}", "a QONNX file", "check the path")
-    model = ModelWrapper(read_onnx(file))
-    unknown = tuple(_unknown(model))
+    proto = read_onnx(file)
+    unknown = tuple(_unknown(proto, {*KNOWN, *FOLDABLE}))
     if unknown:  # such a graph can seldom be simplified
         return unknown
-    return lint(cleanup_model(model))
+    model = clean(proto, file)
+    with sentences(file):
+        return lint(model)
 
 
 def lint_flow(flow: Flow, progress: Progress = SILENT) -> tuple[Finding, ...]:
@@ -86,28 +93,22 @@ def lint(model: Any) -> tuple[Finding, ...]:
 
 
 def _findings(model: Any) -> Iterator[Finding]:
-    yield from _unknown(model)
+    yield from _unknown(model, KNOWN)
     for node in model.graph.node:
         for check in CHECKS:
             yield from check(model, node)
 
 
-def _unknown(model: Any) -> Iterator[Finding]:
+def _unknown(model: Any, known: Collection[str]) -> Iterator[Finding]:
     for node in model.graph.node:
-        if node.op_type in SMOOTH and node.op_type not in KNOWN:
+        if node.op_type in SMOOTH and node.op_type not in known:
             yield _finding(
                 node,
                 "a smooth activation cannot become thresholds",
                 "use ReLU or a plain quantiser and train again",
             )
-        elif node.op_type not in KNOWN and not _is_constant(model, node):
+        elif node.op_type not in known:
             yield _finding(node, "this operator is not supported", "replace that layer")
-
-
-def _is_constant(model: Any, node: Any) -> bool:
-    """Shape arithmetic and the like, which simplification removes."""
-    shape_ops = ("Shape", "Gather", "Constant", "ConstantOfShape", "Cast", "Slice", "Pow", "Sqrt")
-    return node.op_type in shape_ops
 
 
 def _float_weights(model: Any, node: Any) -> Iterator[Finding]:
@@ -198,15 +199,16 @@ def _bit_widths(model: Any, node: Any) -> Iterator[Finding]:
     bits = model.get_initializer(node.input[3])
     weights = model.get_initializer(node.input[0]) is not None
     most = MAX_INPUT_BITS if node.input[0] == model.graph.input[0].name else MAX_BITS
-    if bits is None or np.size(bits) != 1 or float(bits) != int(bits):
+    width = None if bits is None or np.size(bits) != 1 else float(np.reshape(bits, -1)[0])
+    if width is None or not width.is_integer():
         yield _finding(node, "its bit width is not one whole number", "use whole bits")
-    elif int(bits) > most:
+    elif width > most:
         limit = (
             f"more than {most} do not fit the multipliers"
             if weights
             else f"more than {most} need too many thresholds"
         )
-        yield _finding(node, f"it has {int(bits)} bits, and {limit}", f"use at most {most} bits")
+        yield _finding(node, f"it has {width:g} bits, and {limit}", f"use at most {most} bits")
 
 
 def _scales(model: Any, node: Any) -> Iterator[Finding]:
@@ -243,4 +245,4 @@ def _is_integer(model: Any, tensor: str) -> bool:
 
 
 def _finding(node: Any, problem: str, remedy: str) -> Finding:
-    return Finding(node.name or node.output[0], node.op_type, problem, remedy)
+    return Finding(node.name or next(iter(node.output), ""), node.op_type, problem, remedy)

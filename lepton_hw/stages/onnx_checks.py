@@ -3,7 +3,6 @@
 Every check raises one `InputError`; none changes the model.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from lepton_hw.errors import InputError
 from lepton_hw.qonnx_names import ENLARGING, QUANT, QUANTISERS
+from lepton_hw.stages.onnx_structure import require_plain, tensors
 
 MAX_BYTES = 1 << 30
 LAYERS = ("Conv", "MatMul", "Gemm")
@@ -22,6 +22,14 @@ KNOWN = {
     "Transpose", "Concat", "Split", "Pad", "Sigmoid", "HardTanh", "Clip", "Im2Col", "Squeeze",
     "Unsqueeze",
 }  # fmt: skip
+#: Arithmetic of shapes and constants, which simplification removes.
+FOLDABLE = {
+    "Constant", "ConstantOfShape", "Shape", "Gather", "Cast", "Slice", "Pow", "Sqrt", "Neg", "Abs",
+    "Reciprocal", "Exp", "Floor", "Ceil", "Round", "Expand", "Tile", "Range", "Where", "Equal",
+    "Min", "Max", "ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin", "Sign",
+}  # fmt: skip
+#: ONNX's codes of what numpy computes with: floats of 16, 32 and 64 bits, integers of 8 to 64.
+NUMBERS = (1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)
 #: FINN turns an activation of b bits into 2^b - 1 thresholds and refuses more than 8 bits.
 MAX_BITS = 8
 #: The widest door: wider codes are no pixels, and float32 would not hold their products.
@@ -29,7 +37,7 @@ MAX_INPUT_BITS = 16
 
 
 def read_onnx(file: Path) -> Any:
-    """Parses an ONNX file without touching any other file that it may point to."""
+    """Parses an ONNX file without touching any other file or module that it may point to."""
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -45,8 +53,9 @@ def read_onnx(file: Path) -> Any:
         raise InputError(
             f"{file} is not an ONNX model", "a QONNX file", "check the path of --model"
         )
-    for tensor in _tensors(proto.graph):
-        if tensor.external_data:
+    require_plain(proto, file)
+    for tensor in tensors(proto.graph):
+        if tensor.external_data or tensor.data_location == tensor.EXTERNAL:
             raise InputError(
                 f"{file} keeps tensor '{tensor.name}' in another file",
                 "a model in one file",
@@ -55,18 +64,6 @@ def read_onnx(file: Path) -> Any:
         _require_finite(tensor, file)
     _require_static(proto.graph, file)
     return proto
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    """All constants of a graph, those in attributes and inner graphs too."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _tensors(inner)
 
 
 def _require_finite(tensor: Any, file: Path) -> None:
@@ -80,6 +77,12 @@ def _require_finite(tensor: Any, file: Path) -> None:
             "as many values as its shape has",
             "export the model again",
         ) from None
+    if value.dtype.kind not in "fiub":  # text, bfloat16 and the like, which numpy does not compute
+        raise InputError(
+            f"{file}: tensor '{tensor.name}' holds no plain numbers ({value.dtype})",
+            "float32 or integers",
+            "export the model in float32",
+        )
     if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
         raise InputError(
             f"{file}: tensor '{tensor.name}' holds NaN or infinity",
@@ -107,14 +110,21 @@ def _require_static(graph: Any, file: Path) -> None:
             "fixed sizes with batch 1 in front",
             "export it again with a static batch of 1",
         )
+    if inputs[0].type.tensor_type.elem_type not in NUMBERS:
+        raise InputError(
+            f"{file}: input '{inputs[0].name}' takes no numbers",
+            "floats or integers",
+            "export it again with a float32 input",
+        )
 
 
-def require_known(model: Any, file: Path) -> None:
-    """Every operator must be one that the flow has heard of."""
+def require_known(model: Any, file: Path, *, foldable: bool = False) -> None:
+    """Every operator must be one that the flow has heard of, or, before simplifying, `FOLDABLE`."""
     for node in model.graph.node:
-        if node.op_type not in KNOWN:
+        if node.op_type not in KNOWN and not (foldable and node.op_type in FOLDABLE):
+            name = node.name or next(iter(node.output), "")
             raise InputError(
-                f"{file}: layer '{node.name}' ({node.op_type}) is not supported",
+                f"{file}: layer '{name}' ({node.op_type}) is not supported",
                 "convolutions, dense layers, pooling, quantisers and element-wise operators",
                 "replace that layer and train again",
             )
@@ -150,7 +160,7 @@ def require_bit_widths(model: Any, file: Path) -> None:
         width = float(np.reshape(bits, -1)[0])
         first = node.input[0] == model.graph.input[0].name
         most = MAX_INPUT_BITS if first else MAX_BITS
-        if width != int(width) or not 1 <= width <= most:
+        if not (1 <= width <= most and width.is_integer()):  # NaN is neither
             raise InputError(
                 f"{file}: quantiser '{node.name}' has {width:g} bits",
                 f"a whole number from 1 to {most}",

@@ -9,6 +9,7 @@ from typing import Any
 from lepton_hw.errors import InputError
 
 WINDOWS = ("Conv", "MaxPool", "AveragePool")
+MODES = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 
 def write_defaults(model: Any) -> None:
@@ -44,10 +45,27 @@ def _window(model: Any, node: Any) -> None:
     if node.op_type == "Conv":
         full |= {"dilations": given.get("dilations", [1] * axes), "group": given.get("group", 1)}
     mode = given.get("auto_pad", "NOTSET")
+    _require_whole(node, full, mode, axes)
     if mode.startswith("SAME"):
         dilations = given.get("dilations", [1] * axes)
         full["pads"] = _same(shape[2:], kernel, full["strides"], dilations, mode == "SAME_UPPER")
     _set(node, full)
+
+
+def _require_whole(node: Any, full: dict[str, Any], mode: str, axes: int) -> None:
+    """A window has as many numbers as axes; padding has two for each."""
+    wrong = [
+        name
+        for name, value in full.items()
+        if name != "group" and len(value) != (2 * axes if name == "pads" else axes)
+    ]
+    if wrong or mode not in MODES:
+        shown = f"{wrong[0]} {list(full[wrong[0]])}" if wrong else f"auto_pad '{mode}'"
+        raise InputError(
+            f"layer '{node.name}' ({node.op_type}) has {shown}",
+            f"numbers for {axes} axes, and one of {', '.join(MODES)}",
+            "export the model again",
+        )
 
 
 def _same(

@@ -17,6 +17,8 @@ TRANSPARENT = (
     "Squeeze", "Unsqueeze", "Pad", "Relu",
 )  # fmt: skip
 JOINS = ("Add", "Concat")
+#: A sum of more codes than this is taken for one without codes: remedies try every one.
+MOST_CODES = 1 << 24
 #: Scales that differ by less than float32 can tell are the same.
 SAME = 1e-6
 
@@ -41,17 +43,28 @@ def codes_of(model: Any, tensor: str) -> Codes | None:
     Looks back through what moves values, through constant factors, and through sums and
     concatenations of equal scales, to quantisers or to the model's integer input.
     """
+    return _codes(model, tensor, {})
+
+
+def _codes(model: Any, tensor: str, known: dict[str, Codes | None]) -> Codes | None:
+    """As `codes_of`; each tensor once, since a chain of sums doubles the ways to its start."""
+    if tensor not in known:
+        known[tensor] = _one_step(model, tensor, known)
+    return known[tensor]
+
+
+def _one_step(model: Any, tensor: str, known: dict[str, Codes | None]) -> Codes | None:
     node = model.find_producer(tensor)
     if node is None:
         return _of_input(model, tensor)
     if node.op_type in QUANTISERS:
         return _of_quantiser(model, node)
     if node.op_type in JOINS:
-        return _of_join(node.op_type, [codes_of(model, name) for name in node.input])
+        return _of_join(node.op_type, [_codes(model, name, known) for name in node.input])
     if node.op_type in TRANSPARENT:
-        return codes_of(model, node.input[0])
+        return _codes(model, node.input[0], known)
     factor = constant_factor(model, node)
-    return None if factor is None else _scaled(codes_of(model, node.input[0]), factor)
+    return None if factor is None else _scaled(_codes(model, node.input[0], known), factor)
 
 
 def origin(model: Any, tensor: str) -> Any | None:
@@ -128,5 +141,6 @@ def _of_join(kind: str, parts: list[Codes | None]) -> Codes | None:
         return None
     lows, highs = [part.low for part in known], [part.high for part in known]
     if kind == "Add":
-        return Codes(known[0].scale, sum(lows), sum(highs))
+        low, high = sum(lows), sum(highs)
+        return Codes(known[0].scale, low, high) if high - low < MOST_CODES else None
     return Codes(known[0].scale, min(lows), max(highs))

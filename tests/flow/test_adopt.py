@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -91,8 +92,11 @@ SENTENCES: dict[str, tuple[dict[str, object], str]] = {
         "nothing says which integers input 'global_in' takes; expected an integer datatype on "
         "the input, or a quantiser behind it; pass --input-type",
     ),
-    "operator": ({"extra": "Erf"}, "layer 'Erf_0' (Erf) is not supported; expected convolutions"),
-    "invented operator": ({"extra": "Banana"}, "layer 'Banana_0' (Banana) is not supported"),
+    "operator": (
+        {"extra": "Erf"},
+        "layer 'Erf_extra' (Erf) is not supported; expected convolutions",
+    ),
+    "invented operator": ({"extra": "Banana"}, "layer 'Banana_extra' (Banana) is not supported"),
     "dynamic batch": (
         {"batch": "N"},
         "input 'image' has shape ['N', 6]; expected fixed sizes with batch 1 in front",
@@ -128,6 +132,35 @@ def test_an_input_type_that_is_none(given: str, tmp_path: Path) -> None:
         f"the input type is '{given}'; expected an integer type of at most 16 bits, such as "
         "UINT8 or INT4; correct --input-type."
     )
+
+
+NO_DOOR = (
+    "INT", "UINT", "INTx", "FIXED<8>", "SCALEDINT<>", "INT0", "UINT0", "INT-1", "INT 8", "INT8\n",
+    "INT08", "INT1", "INT17", "int8",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("given", NO_DOOR)
+def test_types_that_are_no_door(given: str, tmp_path: Path) -> None:
+    file = dense(tmp_path / "m.onnx", input_bits=None)
+    shown = re.escape(given.replace("\n", " "))
+    with pytest.raises(InputError, match=rf"the input type is '{shown}'; expected an integer type"):
+        adopted(file, tmp_path / "out", input_type=given)
+
+
+@pytest.mark.parametrize("given", ["INT2", "UINT1", "UINT16", "BINARY", "BIPOLAR", "TERNARY"])
+def test_types_that_are_one(given: str, tmp_path: Path) -> None:
+    file = dense(tmp_path / "m.onnx", input_bits=None)
+    wanted = "BINARY" if given == "UINT1" else given
+    exported = adopted(file, tmp_path / "out", input_type=given)
+    assert exported.contract.input.dtype == wanted
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-40])
+def test_scales_that_are_none(scale: float, tmp_path: Path) -> None:
+    file = dense(tmp_path / "m.onnx", input_bits=None)
+    with pytest.raises(InputError, match=r"--input-scale in float32 is .*; expected a number"):
+        adopted(file, tmp_path / "out", input_type="INT8", input_scale=scale)
 
 
 def test_two_inputs_or_outputs(tmp_path: Path) -> None:
