@@ -10,13 +10,14 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import socket
-import tempfile
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import IO, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
@@ -81,14 +82,14 @@ def folder_digests(folder: Path) -> dict[str, str]:
 def write_atomically(path: Path, text: str) -> None:
     """Writes a file so that no reader ever sees half of it."""
     with _disk_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        _make(path.parent)
+        new = path.parent / f".{path.name}.{_unique()}"
         try:
-            with os.fdopen(handle, "w") as file:
+            with new.open("x") as file:  # not `tempfile`, whose files the owner alone may read
                 file.write(text)
-            Path(name).replace(path)
+            new.replace(path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            new.unlink(missing_ok=True)
             raise
 
 
@@ -137,6 +138,10 @@ def kept_or_made(
     return load(kind, folder) or whole, False
 
 
+#: What the disk says where no folder can be.
+_NO_FOLDER = (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+
+
 @contextlib.contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
     """Turns what the disk refuses below `folder` into a sentence; other errors pass unchanged."""
@@ -157,13 +162,28 @@ def _disk_errors(folder: Path) -> Iterator[None]:
                 "a folder that you may write to",
                 "change its permissions or pass --build-dir",
             ) from None
-        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise InputError(
-                f"the build folder {folder} cannot be made ({error.strerror})",
-                "a folder that you may write to",
-                "pass another one with --build-dir",
-            ) from None
+        if error.errno in _NO_FOLDER:
+            raise _cannot_be_made(folder, error) from None
         raise
+
+
+def _cannot_be_made(folder: Path, error: OSError) -> InputError:
+    return InputError(
+        f"the build folder {folder} cannot be made ({error.strerror})",
+        "a folder that you may write to",
+        "pass another one with --build-dir",
+    )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # as /proc says where nothing can be made
+        raise _cannot_be_made(folder, error) from None
+
+
+def _unique() -> str:
+    return secrets.token_hex(6)
 
 
 def _concerns(error: OSError, folder: Path) -> bool:
@@ -178,22 +198,28 @@ def _concerns(error: OSError, folder: Path) -> bool:
 def new_folder(final: Path) -> Iterator[Path]:
     """A temporary folder beside `final`; takes its place when the block ends without an error."""
     with _disk_errors(final.parent):
-        final.parent.mkdir(parents=True, exist_ok=True)
+        _make(final.parent)
         for stale in final.parent.glob(f".{final.name}.tmp-*"):
             shutil.rmtree(stale, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.tmp-"))
+        folder = _beside(final)
         try:
             yield folder
-            folder.chmod(0o755)
             _take_place(folder, final)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
 
+def _beside(final: Path) -> Path:
+    """A new folder with the rights that any other new folder has; `tempfile` gives it fewer."""
+    folder = final.parent / f".{final.name}.tmp-{_unique()}"
+    folder.mkdir()
+    return folder
+
+
 def _take_place(folder: Path, final: Path) -> None:
     if final.exists():
-        old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.tmp-"))
+        old = _beside(final)
         final.rename(old / "old")
         folder.rename(final)
         shutil.rmtree(old, ignore_errors=True)
@@ -208,8 +234,8 @@ def locked(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
     The lock is the kernel's: it ends with the process, however that ends.
     """
     with _disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a+")
+        _make(folder)
+        file = _open_lock(folder / ".lock")
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -221,3 +247,24 @@ def locked(folder: Path, waiting: Callable[[str], None]) -> Iterator[None]:
             file.truncate(0)
             os.pwrite(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield
+
+
+def _open_lock(path: Path) -> IO[str]:
+    """The lock file, made where it is absent; never what a link or a pipe of its name leads to."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise _no_lock(path) from None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise _no_lock(path)
+    return os.fdopen(file, "r+", errors="replace")
+
+
+def _no_lock(path: Path) -> InputError:
+    return InputError(
+        f"{path} is a link, a folder or a device", "a plain file, which is the lock", "remove it"
+    )

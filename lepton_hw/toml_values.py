@@ -79,12 +79,19 @@ def read_toml(path: Path, kind: type[V]) -> V:
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(path, text, str(error)) from None
     except (ValueError, RecursionError):  # a number of 5,000 digits, 1,000 brackets
-        raise InputError(
-            f"{path} holds a number or a nesting that is too large to read",
-            "a page of plain values",
-            "correct the file",
-        ) from None
-    return validate(table, kind, str(path))
+        raise _too_large(path) from None
+    try:
+        return validate(table, kind, str(path))
+    except (ValueError, RecursionError):  # 1,000 dots in a key, 5,000 digits in hex
+        raise _too_large(path) from None
+
+
+def _too_large(path: Path) -> InputError:
+    return InputError(
+        f"{path} holds a number or a nesting that is too large to read",
+        "a page of plain values",
+        "correct the file",
+    )
 
 
 def validate(table: dict[str, Any], kind: type[V], where: str) -> V:
@@ -152,7 +159,7 @@ def _value_error(where: str, table: dict[str, Any], kind: type[Values], mistake:
     expected = _expectation(kind_of, mistake["msg"], context)
     if kind_of == "value_error" and isinstance(value, dict):  # the table, not one value in it
         table_name = f"table [{key}]" if parts else "the file"
-        keys = ", ".join(value) or "no keys"
+        keys = ", ".join(map(_short, value)) or "no keys"
         return InputError(f"{where}: {table_name} has {keys}", expected, "change its keys")
     return InputError(f"{where}: key '{key}' is {_shown(value)}", expected, "correct the value")
 
@@ -195,7 +202,7 @@ def _path(table: dict[str, Any], location: tuple[Any, ...]) -> list[str | int]:
 
 
 def _dotted(parts: list[str | int]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    text = "".join(f"[{each}]" if isinstance(each, int) else f".{_short(each)}" for each in parts)
     return text.removeprefix(".")
 
 
@@ -259,8 +266,8 @@ def load_named(name: str, kind: type[N], folder: str) -> N:
     path = Path(name)
     if path.suffix != ".toml":
         files = [place / f"{name}.toml" for place in _folders(folder)]
-        path = next((file for file in files if file.is_file()), path)
-    if not path.is_file():
+        path = next((file for file in files if _is_file(file)), path)
+    if not _is_file(path):
         what = kind.__name__.lower()
         raise InputError(
             f"there is no {what} '{name}'",
@@ -273,6 +280,13 @@ def load_named(name: str, kind: type[N], folder: str) -> N:
             f"{path}: key 'name' is '{value.name}'", f"'{path.stem}', as the file", "rename one"
         )
     return value
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no disk takes, such as one of 1,000 letters
+        return False
 
 
 def _folders(folder: str) -> list[Path]:

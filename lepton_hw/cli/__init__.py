@@ -4,7 +4,10 @@ Every error of a user's is one sentence on stderr and exit code 1 (bad input) or
 an interrupted command ends with 130.
 """
 
+import contextlib
+import errno
 import json
+import os
 import signal
 import sys
 import warnings
@@ -13,17 +16,44 @@ from typing import Any
 from lepton_hw.errors import InputError, LeptonError, MissingTool
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count it
+UNREAD = 141  # 128 + SIGPIPE: nobody reads on
 
 
 def main() -> None:
     """Entry point of the ``lepton`` program."""
-    # A batch system ends a job with SIGTERM; it is to clean up as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(run(sys.argv[1:]))
+    try:
+        # A batch system ends a job with SIGTERM; it is to clean up as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(signal.SIGHUP, _hung_up)
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a late Ctrl-C ends it without a traceback
+    sys.exit(code)
+
+
+def _hung_up(number: int, frame: Any) -> None:
+    """The terminal is gone. Shell and kernel may both say so; cleaning up is to happen once."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code."""
+    code = _run(arguments)
+    refused = _output_error()
+    if refused is None:
+        return code
+    # What was not written is still in a buffer, and Python would try it again at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if refused.errno == errno.EPIPE:
+        return UNREAD
+    return _report(_unwritten(refused), as_json=False)
+
+
+def _run(arguments: list[str]) -> int:
     if "--debug" not in arguments:
         # Of Brevitas, QONNX and FINN, about their own insides; no user can act on them.
         warnings.simplefilter("ignore")
@@ -37,20 +67,38 @@ def run(arguments: list[str]) -> int:
     except SystemExit as ending:
         code = ending.code
     except Exception as error:
+        if _output_error() is not None:
+            return 1  # `run` says why
         if "--debug" in arguments:
             raise
         return _report(error, as_json="--json" in arguments)
     if code == INTERRUPTED:
-        print("interrupted; the same command goes on where this one stopped.", file=sys.stderr)
+        _complain("interrupted; the same command goes on where this one stopped.")
     return code if isinstance(code, int) else 0 if code is None else 1
+
+
+def _output_error() -> OSError | None:
+    """Why standard output takes nothing more, if so; what it did not take is in its buffer."""
+    try:
+        if sys.stdout is not None:  # as it is where it was closed before the start
+            sys.stdout.flush()
+    except OSError as error:
+        return error
+    return None
+
+
+def _complain(line: str) -> None:
+    with contextlib.suppress(OSError):  # a terminal that is gone
+        print(line, file=sys.stderr)
 
 
 def _report(error: Exception, as_json: bool) -> int:
     known = _as_lepton_error(error)
     if as_json:
         value = {"found": known.found, "expected": known.expected, "remedy": known.remedy}
-        print(json.dumps({"error": value}))
-    print(f"error: {known}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # `run` says it
+            print(json.dumps({"error": value}))
+    _complain(f"error: {known}")
     return known.exit_code
 
 
@@ -65,11 +113,28 @@ def _as_lepton_error(error: Exception) -> LeptonError:
             "the environment that the Makefile makes",
             "run 'make demo' or 'make test', which install it",
         )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _unwritten(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return InputError(
+            f"{error.filename or 'a file'} cannot be used ({error.strerror})",
+            "a path that the disk takes",
+            "correct the path",
+        )
     first = (str(error).strip().splitlines() or ["no message"])[0].rstrip(".")
     return LeptonError(
         f"internal error, {type(error).__name__}: {first}",
         "no such thing",
         "run the command again with --debug and report what it prints",
+    )
+
+
+def _unwritten(error: OSError) -> InputError:
+    name = error.filename or "the output or a temporary file"  # a write knows no name
+    return InputError(
+        f"{name} cannot be written ({error.strerror})",
+        "room for it, and in the folder for temporary files",
+        "free some, or send the output elsewhere",
     )
 
 

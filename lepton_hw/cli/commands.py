@@ -16,9 +16,9 @@ from lepton_hw.artifacts import Artifact
 from lepton_hw.board import Board
 from lepton_hw.cli import options as opt
 from lepton_hw.cli.options import board_named
-from lepton_hw.cli.screen import Screen, figures, listing
+from lepton_hw.cli.screen import Screen, figures, listing, tell
 from lepton_hw.cli.summary import advice, summary, tools
-from lepton_hw.errors import InputError, MissingTool
+from lepton_hw.errors import InputError, MissingTool, one_line
 from lepton_hw.flow import Compile, Flow, known_flows, load_flow
 from lepton_hw.pipeline import STAGES, Options, build, build_folder
 from lepton_hw.toml_values import validate
@@ -55,7 +55,7 @@ def build_command(  # noqa: PLR0913 – each is an option of the command line
     input_type: Annotated[str, typer.Option(help="integers that --model takes, e.g. INT8")] = "",
     input_scale: Annotated[float, typer.Option(help="real value of one input step")] = 1.0,
     target_fps: Annotated[int | None, typer.Option(help="frames a second to fold for")] = None,
-    target_latency_us: Annotated[float | None, typer.Option(help="of one frame, likewise")] = None,
+    target_latency_us: opt.Latency = None,
     folding: Annotated[str | None, typer.Option(help="a FINN folding JSON")] = None,
     fifo_max_depth: Annotated[int | None, typer.Option(help="deepest FIFO, in beats")] = None,
     fifo_time_limit: Annotated[str | None, typer.Option(help="for sizing FIFOs: '60 s'")] = None,
@@ -146,7 +146,8 @@ def lint(
     else:
         for finding in findings:
             remedy = "compiling mends this" if finding.automatic else finding.remedy
-            print(f"{finding.layer} ({finding.operator}): {finding.problem}; {remedy}.")
+            layer, operator = one_line(finding.layer), one_line(finding.operator)
+            tell(f"{layer} ({operator}): {finding.problem}; {remedy}.")
         mended = "compiling mends all of it" if findings else "nothing found"
         print(f"{len(lost)} layers will not map" if lost else mended)
     if lost:
@@ -164,7 +165,7 @@ def doctor(as_json: opt.AsJson = False, debug: opt.Debug = False) -> None:
         print(json.dumps(values, indent=1, default=str))
     else:
         listing("What is here", ("", "tool", "version", "what for"), tools(findings))
-        print("", *advice(findings), sep="\n")
+        tell("", *advice(findings))
     missing = [finding for finding in findings if finding.required and finding.found is None]
     if missing and as_json:
         raise typer.Exit(MissingTool.exit_code)
@@ -211,7 +212,7 @@ def _with_fifo_limits(flow: Flow, max_depth: int | None, time_limit: str | None)
 def _with_vectors(flow: Flow, vectors: str) -> Flow:
     if not vectors:
         return flow
-    if vectors != "all" and not (vectors.isdigit() and int(vectors)):
+    if vectors != "all" and not (re.fullmatch("[0-9]{1,9}", vectors) and int(vectors)):
         raise InputError(f"--vectors is '{vectors}'", "a number from 1, or all", "correct it")
     wanted = "all" if vectors == "all" else int(vectors)
     check = flow.check.model_copy(update={"vectors": wanted})
@@ -229,7 +230,7 @@ def _build(flow: Flow, board: Board, options: Options, as_json: bool) -> None:
         figures(f"{flow.title or flow.name} on {board.title}", rows)
     last = next(reversed(done))
     file = folder / "report.html"
-    print(f"{last}: {file if last == 'report' else folder / last}")
+    tell(f"{last}: {file if last == 'report' else folder / last}")
 
 
 def _as_json(done: dict[str, Artifact], folder: Path) -> dict[str, Any]:

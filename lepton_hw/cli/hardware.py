@@ -13,7 +13,7 @@ from lepton_hw.artifacts import Artifact
 from lepton_hw.cli import options as opt
 from lepton_hw.cli.commands import app
 from lepton_hw.cli.options import board_named
-from lepton_hw.cli.screen import Screen, figures, listing
+from lepton_hw.cli.screen import Screen, figures, listing, tell
 from lepton_hw.cli.summary import bitstream_rows
 from lepton_hw.errors import InputError, StageError
 from lepton_hw.flow import load_flow
@@ -52,10 +52,9 @@ def bitstream_command(
         print(json.dumps(values, indent=1))
         return
     figures(f"{flow} on {built.part} by {toolchain}", bitstream_rows(built, board_named(board)))
-    print(f"bitstream: {built.path(FILE)}")
-    print(f"for the board: {deployed.deployment}")
+    tell(f"bitstream: {built.path(FILE)}", f"for the board: {deployed.deployment}")
     if "report" in done:  # with what was placed
-        print(f"report: {done['report'].path(REPORT)}")
+        tell(f"report: {done['report'].path(REPORT)}")
 
 
 @app.command("deploy")
@@ -160,7 +159,7 @@ def run_command(  # noqa: PLR0913 – each is an option of the command line
             answer = _run(place, folder, there, ("--json", "-"), identity, image.read_bytes())
         except StageError as error:
             raise StageError(f"{image}: {error.found}", error.expected, error.remedy) from None
-        found.append({**json.loads(answer.splitlines()[-1]), "image": str(image)})
+        found.append({**_classified(answer, place), "image": str(image)})
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -169,6 +168,23 @@ def run_command(  # noqa: PLR0913 – each is an option of the command line
         rest = ", ".join(f"{label} {score:.4f}" for label, score in each["ranking"][1:4])
         rows.append((each["image"], str(each["label"]), f"{each['ranking'][0][1]:.4f}", rest))
     listing(f"on {place}", ("image", "label", "score", "then"), rows)
+
+
+def _classified(answer: str, place: places.Place) -> dict[str, Any]:
+    """The last line of what the board's driver printed; raises `StageError` for anything else."""
+    last = (answer.splitlines() or [""])[-1]
+    try:
+        found = json.loads(last)
+        ranking = [(str(label), float(score)) for label, score in found["ranking"]]
+        if isinstance(found, dict) and ranking and "label" in found:
+            return {**found, "ranking": ranking}
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        pass
+    raise StageError(
+        f"{place} answers {last[:200]!r}",
+        "a line of JSON with label and ranking, from the driver of this deployment",
+        "deploy the design again, and see what else prints on the board",
+    )
 
 
 class Terse(Screen):
@@ -217,4 +233,7 @@ def _run(
 
 
 def _say(as_json: bool, values: dict[str, Any], line: str) -> None:
-    print(json.dumps(values, indent=1) if as_json else line)
+    if as_json:
+        print(json.dumps(values, indent=1))
+    else:
+        tell(line)

@@ -3,6 +3,7 @@
 The work is in `lepton_hw.bench`.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from lepton_hw.cli import options as opt
 from lepton_hw.cli.commands import app
 from lepton_hw.cli.comparison_rows import above, below, table
 from lepton_hw.cli.options import board_named
-from lepton_hw.cli.screen import Screen, listing
+from lepton_hw.cli.screen import Screen, listing, tell
 from lepton_hw.errors import InputError
 from lepton_hw.flow import load_flow
 from lepton_hw.pipeline import Options, build_folder
@@ -66,15 +67,14 @@ def bench_command(  # noqa: PLR0913 – each is an option of the command line
     if as_json:
         print(found.model_dump_json(indent=1))
         return
-    for line in above(found):
-        print(line)
+    tell(*above(found))
     columns, rows = table(found)
     listing(f"{found.title}: end to end, per batch", columns, rows)
-    print("", *below(found), sep="\n")
+    tell("", *below(found))
     folder = build_folder(value, place, options)
-    print(f"bench: {measured.path(FILE)}")
+    tell(f"bench: {measured.path(FILE)}")
     if found.design_digest:
-        print(f"report: {folder / 'report.html'}")
+        tell(f"report: {folder / 'report.html'}")
 
 
 def _first_board(asked: tuple[Asked, ...]) -> str:
@@ -84,7 +84,7 @@ def _first_board(asked: tuple[Asked, ...]) -> str:
 
 def _batches(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and 0 < int(part) <= 1 << 20 for part in parts):
+    if not all(re.fullmatch("[0-9]{1,9}", part) and 0 < int(part) <= 1 << 20 for part in parts):
         raise InputError(f"--batch is '{text}'", "numbers from 1, such as 1,16,256", "correct it")
     return tuple(sorted({int(part) for part in parts}))
 

@@ -14,6 +14,8 @@ BuildDir = Annotated[Path, typer.Option(help="where artifacts go")]
 Vectors = Annotated[
     str, typer.Option(help="vectors for PyTorch, QONNX and the integer path: a number, or all")
 ]
+#: Its bound, 12 days, is where cycles still are a number.
+Latency = Annotated[float | None, typer.Option(help="of one frame, likewise", max=1e12)]
 Device = Annotated[str, typer.Option(help="cpu or cuda, for training")]
 Identity = Annotated[str, typer.Option(help="file of the SSH key, if not ssh's own choice")]
 AsJson = Annotated[bool, typer.Option("--json", help="print results as JSON")]

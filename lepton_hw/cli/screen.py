@@ -1,18 +1,22 @@
 """Progress bars and tables on a terminal; plain lines where there is none."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
+from lepton_hw.errors import one_line
 from lepton_hw.progress import Progress, Task
 
 #: Columns of a table that no terminal shows.
 PIPE_WIDTH = 120
+#: Characters of a line that is no cell of a table; a path has up to 4,096.
+MOST = 8_192
 
 
 class Screen(Progress):
@@ -38,11 +42,11 @@ class Screen(Progress):
     @contextmanager
     def _open(self) -> Iterator[Bars]:
         columns = (
-            TextColumn("{task.description:<9}"),
+            TextColumn("{task.description:<9}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         with Bars(*columns, console=self.console, transient=True) as bars:
             self._bars = bars
@@ -53,23 +57,30 @@ class Screen(Progress):
 
     def say(self, line: str) -> None:
         """One line of text."""
-        self.console.print(line, markup=False, soft_wrap=True)
+        with suppress(OSError):  # work goes on though nobody can be told of it
+            self.console.print(Text(one_line(line, MOST)), soft_wrap=True)
 
 
 class _Bar(Task):
     def __init__(self, bars: Bars, title: str, total: int) -> None:
         self._bars = bars
-        self._id = bars.add_task(title, total=total, note="")
+        self._id = bars.add_task(one_line(title), total=total, note="")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Moves the bar."""
         if note:
-            self._bars.update(self._id, note=note)
+            self._bars.update(self._id, note=one_line(note))
         self._bars.advance(self._id, steps)
 
     def remove(self) -> None:
         """Takes the bar away."""
         self._bars.remove_task(self._id)
+
+
+def tell(*lines: str) -> None:
+    """Prints lines on standard output; whatever they hold, each is one line."""
+    for line in lines:
+        print(one_line(line, MOST))
 
 
 def figures(title: str, rows: list[tuple[str, ...]]) -> None:
@@ -78,8 +89,13 @@ def figures(title: str, rows: list[tuple[str, ...]]) -> None:
     shown.add_column(no_wrap=True)
     shown.add_column(justify="right")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*_cells(row))
     Console(highlight=False).print(shown)
+
+
+def _cells(row: tuple[str, ...]) -> list[Text]:
+    """The row as plain text: to rich a bare string is markup, so that [b] would be a style."""
+    return [Text(one_line(cell)) for cell in row]
 
 
 def listing(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -88,7 +104,7 @@ def listing(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -
     for index, column in enumerate(columns):
         shown.add_column(column, no_wrap=index < len(columns) - 1)
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*_cells(row))
     console = Console(highlight=False)
     if not console.is_terminal:  # a file or a pipe has no width
         console = Console(highlight=False, width=PIPE_WIDTH)
@@ -97,9 +113,8 @@ def listing(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -
 
 def _table(title: str, show_header: bool) -> Table:
     return Table(
-        title=title,
+        title=Text(one_line(title), style="bold"),
         title_justify="left",
-        title_style="bold",
         box=box.SIMPLE_HEAD if show_header else box.SIMPLE,
         pad_edge=False,
         show_header=show_header,

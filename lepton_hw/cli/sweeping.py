@@ -10,7 +10,7 @@ import typer
 from lepton_hw.cli import options as opt
 from lepton_hw.cli.commands import app
 from lepton_hw.cli.options import board_named
-from lepton_hw.cli.screen import Screen
+from lepton_hw.cli.screen import Screen, tell
 from lepton_hw.flow import load_flow
 from lepton_hw.sweep_results import PAGE, Row, SweepResults
 
@@ -55,7 +55,7 @@ def sweep_command(  # noqa: PLR0913 – each is an option of the command line
         print(results.model_dump_json(indent=1))
     else:
         _print(results)
-        print(f"sweep: {sweep_folder(value, where, build_dir) / PAGE}")
+        tell(f"sweep: {sweep_folder(value, where, build_dir) / PAGE}")
     if results.count("mismatch") or not results.count("done", "running"):
         raise typer.Exit(1)
 
@@ -68,13 +68,13 @@ def _print(results: SweepResults) -> None:
              "full", "best in")  # fmt: skip
     cells = [_row(number, row, varied, energy) for number, row in enumerate(results.points, 1)]
     wide = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    print(f"{results.title} on {results.board_title}, {results.clock:g} MHz")
+    tell(f"{results.title} on {results.board_title}, {results.clock:g} MHz")
     for line in (heads, *cells):
         fitted = [cell.rjust(width) for cell, width in zip(line[:-1], wide, strict=False)]
-        print("  ".join([*fitted, line[-1]]).rstrip())
+        tell("  ".join([*fitted, line[-1]]).rstrip())
     for number, row in enumerate(results.points, 1):
         if row.reason:
-            print(f"{number}: {_state(row)}: {row.reason}")
+            tell(f"{number}: {_state(row)}: {row.reason}")
     print(f"bit-exact: {results.count('done')} of {len(results.points)}")
 
 

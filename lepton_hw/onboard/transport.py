@@ -7,9 +7,11 @@ A transport is any object with ``read(offset)``, ``write(offset, value)``, ``all
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import IO, Any, Mapping, Sequence
@@ -209,14 +211,7 @@ def claim(path: Path) -> None:
     """
     if path in _claims:
         return
-    try:
-        file = os.fdopen(os.open(str(path), os.O_RDWR | os.O_CREAT, 0o666), "r+")
-    except OSError as error:
-        raise DesignError(
-            f"{path} cannot be opened ({error.strerror})",
-            "the lock that keeps two programs apart",
-            "run it as the user who ran the one before, or with sudo -E",
-        ) from None
+    file = _open_lock(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -229,6 +224,33 @@ def claim(path: Path) -> None:
     file.write(str(os.getpid()))
     file.flush()
     _claims[path] = file
+
+
+def _open_lock(path: Path) -> IO[str]:
+    """The lock file; never what a link or a pipe of its name leads to: all may write beside it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.open(str(path), flags, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise _no_lock(path) from None
+        raise DesignError(
+            f"{path} cannot be opened ({error.strerror})",
+            "the lock that keeps two programs apart",
+            "run it as the user who ran the one before, or with sudo -E",
+        ) from None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise _no_lock(path)
+    return os.fdopen(file, "r+", errors="replace")
+
+
+def _no_lock(path: Path) -> DesignError:
+    return DesignError(
+        f"{path} is a link, a folder or a device",
+        "the lock that keeps two programs apart, a plain file",
+        "remove it",
+    )
 
 
 def board_here() -> str | None:

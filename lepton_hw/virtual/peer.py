@@ -101,6 +101,8 @@ class Peer:
 
     def read(self, client: str, identifier: str, offset: int, length: int, order: str) -> int:
         """1, 2, 4 or 8 bytes; `order` says which word of 8 bytes is the upper one."""
+        if length not in (1, 2, 4, 8):
+            raise BusError(f"a register of {length} bytes", "1, 2, 4 or 8", "change it")
         first = self._at(client, identifier, offset, 8 if length == 8 else 4)
         value = self.board.read(first)
         if length == 8:

@@ -12,6 +12,8 @@ import pytest
 from lepton_hw import artifacts
 from lepton_hw.artifacts import Artifact, load, locked, new_folder, save, unchanged
 from lepton_hw.errors import InputError
+from lepton_hw.onboard.errors import DesignError
+from lepton_hw.onboard.transport import claim
 
 
 class Thing(Artifact):
@@ -124,7 +126,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fdopen", full)
+        patched.setattr(Path, "replace", full)
         with pytest.raises(InputError) as error:
             make(tmp_path / "thing", text="new")
     assert re.fullmatch(
@@ -154,7 +156,7 @@ def test_an_unwritable_build_folder_is_one_sentence(
     def refused(*_: Any, **__: Any) -> Any:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "x"))
 
-    monkeypatch.setattr(artifacts.tempfile, "mkdtemp", refused)  # root may write everywhere
+    monkeypatch.setattr(artifacts, "_beside", refused)  # root may write everywhere
     with pytest.raises(InputError) as error, new_folder(tmp_path / "thing"):
         pass
     assert str(error.value) == (
@@ -222,3 +224,83 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     with locked(tmp_path, told.append):
         pass
     assert told == []
+
+
+def in_the_way(path: Path, kind: str) -> None:
+    """Makes something at `path` that is no lock; its neighbour `precious` is a file."""
+    precious = path.with_name("precious")
+    precious.write_text("keep me")
+    if kind == "link":
+        path.symlink_to(precious)
+    elif kind == "link to nothing":
+        path.symlink_to(path.with_name("new"))
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "pipe", "folder"])
+def test_only_a_plain_file_is_the_lock(tmp_path: Path, kind: str) -> None:
+    in_the_way(tmp_path / ".lock", kind)
+    with pytest.raises(InputError) as error, locked(tmp_path, print):
+        pass
+    assert str(error.value) == (
+        f"{tmp_path}/.lock is a link, a folder or a device; expected a plain file, which is the "
+        "lock; remove it."
+    )
+    assert (tmp_path / "precious").read_text() == "keep me"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "precious"]
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "pipe", "folder"])
+def test_only_a_plain_file_is_the_lock_of_a_board(tmp_path: Path, kind: str) -> None:
+    in_the_way(tmp_path / "lock", kind)
+    with pytest.raises(DesignError, match=r"/lock is a link, a folder or a device; .* remove it"):
+        claim(tmp_path / "lock")
+    assert (tmp_path / "precious").read_text() == "keep me"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "precious"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [
+        ("x" * 300, "File name too long"),
+        ("loop/x", "Too many levels of symbolic links"),
+        ("/proc/none", "No such file or directory"),
+    ],
+)
+def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path, folder: str, reason: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    place = tmp_path / folder
+    for attempt in (
+        lambda: locked(place, print).__enter__(),
+        lambda: new_folder(place / "thing").__enter__(),
+        lambda: artifacts.write_atomically(place / "file", "text"),
+    ):
+        with pytest.raises(InputError) as error:
+            attempt()
+        assert f"cannot be made ({reason}); expected a folder" in str(error.value)
+        assert "pass another one with --build-dir" in str(error.value)
+
+
+def test_an_absent_file_within_a_stage_is_no_matter_of_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), new_folder(tmp_path / "thing") as new:
+        (new / "none").read_text()
+
+
+@pytest.mark.parametrize(("mask", "folder", "file"), [(0o22, 0o755, 0o644), (0o77, 0o700, 0o600),
+                                                      (0o02, 0o775, 0o664)])  # fmt: skip
+def test_rights_are_those_that_the_user_wants(
+    tmp_path: Path, mask: int, folder: int, file: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        artifact = make(tmp_path / "thing")
+        with locked(tmp_path / "build", print):
+            pass
+    finally:
+        os.umask(before)
+    assert artifact.folder.stat().st_mode & 0o777 == folder
+    for path in (artifact.path(artifacts.FILE), tmp_path / "build" / ".lock"):
+        assert path.stat().st_mode & 0o777 == file

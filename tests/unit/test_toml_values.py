@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lepton_hw.board import ROOT, Board
 from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
-from lepton_hw.toml_values import MAX_BYTES, read_toml
+from lepton_hw.toml_values import MAX_BYTES, load_named, read_toml
 
 BOARD_KEYS = (
     "one of board_part, clock, dsp, finn_board, name, part, pynq, resources, sensors, serial, "
@@ -194,9 +194,14 @@ def test_a_mistake_is_one_sentence(
                                   "expected a page of plain values; correct the file."),
         (b"a = " + b"1" * 5_000, " holds a number or a nesting that is too large to read; "
                                  "expected a page of plain values; correct the file."),
+        (b"a" + b".a" * 5_000 + b" = 1", " holds a number or a nesting that is too large to read; "
+                                         "expected a page of plain values; correct the file."),
+        (b"a = 0x" + b"f" * 5_000, " holds a number or a nesting that is too large to read; "
+                                   "expected a page of plain values; correct the file."),
         (b"", ": key 'name' is missing; expected every required key; add 'name'."),
     ],
-    ids=["not text", "binary", "too large", "too deep", "too long a number", "empty"],
+    ids=["not text", "binary", "too large", "too deep", "too long a number",
+         "too long a key", "too long in hex", "empty"],
 )  # fmt: skip
 def test_a_file_that_is_none(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "file.toml"
@@ -245,3 +250,29 @@ def test_the_projects_own_files_read(folder: str) -> None:
     assert files
     for file in files:
         assert read_toml(file, kind).name == file.stem
+
+
+@pytest.mark.parametrize("depth", range(100, 1_200, 100))
+def test_a_long_key_is_one_sentence(tmp_path: Path, depth: int) -> None:
+    path = tmp_path / "file.toml"
+    path.write_text("a" + ".a" * depth + " = 1")
+    assert len(refused(path, Board)) < 1_000
+
+
+def test_a_key_is_shown_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "file.toml"
+    path.write_text(f'"\\u001b[2J\\n error: none{"x" * 100}" = 1\n' + BOARD)
+    shown = "\ufffd[2J error: none".ljust(59, "x") + "…"
+    assert refused(path, Board).startswith(f"{path}: key '{shown}' = 1 is unknown; expected ")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".toml", "x" * 5_000, "a\nb", "."])
+def test_a_name_that_is_none(name: str) -> None:
+    with pytest.raises(InputError, match=r"^there is no flow '.*'; expected one of .*digits_cnn"):
+        load_named(name, Flow, "flows")
+
+
+def test_a_name_below_a_loop_is_none(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="there is no flow "):
+        load_named(str(tmp_path / "loop" / "x.toml"), Flow, "flows")

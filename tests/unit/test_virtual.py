@@ -19,8 +19,11 @@ from lepton_hw.rtl.shell.address_map import SEGMENTS, divisors, processor_of
 from lepton_hw.rtl.shell.handoff import handoff_text
 from lepton_hw.sources import ROOT
 from lepton_hw.virtual import bitstream, boards
-from lepton_hw.virtual.errors import BoardError
+from lepton_hw.virtual.board import VirtualBoard
+from lepton_hw.virtual.clocks import processor_registers
+from lepton_hw.virtual.errors import BoardError, BusError
 from lepton_hw.virtual.heap import PAGE, Block, Heap
+from lepton_hw.virtual.peer import Peer
 
 PART = "xc7z020clg400-1"
 
@@ -180,3 +183,14 @@ def test_what_runs_beside_pynq_needs_only_numpy() -> None:
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert "lepton_hw" in loaded
     assert not loaded & {"pydantic", "torch", "typer", "onnx", "rich", "finn", "qonnx"}
+
+
+@pytest.mark.parametrize("length", [-1, 0, 3, 16, 1 << 29])
+def test_a_register_has_few_lengths(length: int) -> None:
+    peer = Peer(VirtualBoard(boards.Identity("board", "A board", PART, "")), {})
+    first = min(processor_registers(peer.board.processor))
+    identifier = peer.window("client", first, 4)
+    whole = peer.read("client", identifier, 0, 4, "little")
+    assert peer.read("client", identifier, 0, 1, "little") == whole & 0xFF
+    with pytest.raises(BusError, match=f"a register of {length} bytes; expected 1, 2, 4 or 8"):
+        peer.read("client", identifier, 0, length, "little")
