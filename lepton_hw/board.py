@@ -4,7 +4,7 @@ Nothing else in the code knows a board by name; a new board is a new file of val
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,16 +17,23 @@ STAND_IN_PART = "xc7k160tffg676-1"
 #: LUT4 for a LUT6 of an estimate. The digits CNN (12,576 by estimate) takes 26,017 LUT4 in Yosys's
 #: synth_ecp5 without multipliers, 2.07 for one; a little more, to be careful.
 LUT4_PER_LUT6 = 2.2
+#: What is written into the files and command lines of other programs, as one word that is no
+#: option, or such words with spaces between them.
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=100)]
+Words = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+ -]*$", max_length=100)]
+Some = Annotated[int, Field(gt=0, le=100_000_000)]
+Many = Annotated[int, Field(ge=0, le=100_000_000)]
+Clock = Annotated[Frequency, Field(ge=0.01, le=2000)]
 
 
 class Resources(Values):
     """What the part has; counts of LUT6 (or LUT4), flip-flops, 36-kbit BRAM, URAM, DSP slices."""
 
-    lut: int = Field(gt=0)
-    ff: int = Field(gt=0)
-    bram36: int = Field(ge=0)
-    uram: int = Field(ge=0)
-    dsp: int = Field(ge=0)
+    lut: Some
+    ff: Some
+    bram36: Many
+    uram: Many
+    dsp: Many
 
 
 class Serial(Values):
@@ -37,38 +44,38 @@ class Serial(Values):
     of the board.
     """
 
-    device: str
-    package: str
-    speed: str
-    oscillator: Frequency
-    clock_pin: str
-    rx_pin: str
-    tx_pin: str
-    io_type: str
-    baud: int = Field(gt=0)
-    loader: str
+    device: Annotated[str, Field(pattern="^(um5g-|um-)?(12|25|45|85)k$")]
+    package: Word
+    speed: Word
+    oscillator: Clock
+    clock_pin: Word
+    rx_pin: Word
+    tx_pin: Word
+    io_type: Word
+    baud: Some
+    loader: Word
 
 
 class Pynq(Values):
     """The newest PYNQ image of the board."""
 
-    image: str
-    python: str
+    image: Word
+    python: Word
 
 
 class Board(Named):
     """Everything the flow needs to know of a board; see the comments in the files for sources."""
 
     title: str
-    part: str
-    finn_board: str = ""
+    part: Word
+    finn_board: Word | Literal[""] = ""
     #: Vivado's name of the board, without version; its preset is used where Vivado has its files.
-    board_part: str = ""
-    clock: Frequency
+    board_part: Word | Literal[""] = ""
+    clock: Clock
     dsp: Literal["DSP48E1", "DSP48E2", "DSP58", "MULT18X18D"]
     shell: Literal["zynq-iodma", "vitis-xrt", "uart"]
     toolchains: tuple[Literal["vivado", "open"], ...]
-    sensors: tuple[str, ...]
+    sensors: tuple[Words, ...]
     resources: Resources
     pynq: Pynq | None = None
     serial: Serial | None = None

@@ -1,9 +1,12 @@
 """A flow as one frozen value, read from ``flows/<name>.toml``: what to build, never how or where.
 
+Every number has an upper limit, far above any real use: beyond it memory ends before any sentence.
+
 Holds data set, network, training recipe, folding goal and checks. The order of the stages is
 code (`lepton_hw.pipeline`), not configuration.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +15,10 @@ from pydantic import Field, model_validator
 from lepton_hw.toml_values import Duration, Named, Values, known, load_named
 
 ROOT = Path(__file__).resolve().parent.parent
-Positive = Annotated[int, Field(gt=0)]
+MOST_VALUES = 1 << 24  # of one image
+Pixels = Annotated[int, Field(gt=0, le=1 << 13)]  # of one side
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 32)]
 Bits = Annotated[int, Field(ge=1, le=8)]
 
 
@@ -20,25 +26,25 @@ class Resize(Values):
     """Bilinear resize to `width` × `height` pixels."""
 
     op: Literal["resize"]
-    width: Positive
-    height: Positive
+    width: Pixels
+    height: Pixels
 
 
 class CenterCrop(Values):
     """Cuts the middle `width` × `height` pixels."""
 
     op: Literal["center_crop"]
-    width: Positive
-    height: Positive
+    width: Pixels
+    height: Pixels
 
 
 class RandomCrop(Values):
     """Zero-pads by `padding` on each side, then cuts `width` × `height` at a random place."""
 
     op: Literal["random_crop"]
-    width: Positive
-    height: Positive
-    padding: Annotated[int, Field(ge=0)] = 0
+    width: Pixels
+    height: Pixels
+    padding: Annotated[int, Field(ge=0, le=1024)] = 0
 
 
 class Flip(Values):
@@ -74,9 +80,9 @@ class Normalise(Values):
     """Codes = clip(round((pixel / 255 - mean) / std / scale), -128, 127) as INT8, per channel."""
 
     op: Literal["normalise"]
-    mean: tuple[float, ...]
-    std: tuple[Annotated[float, Field(gt=0)], ...]
-    scale: Annotated[float, Field(gt=0)] = 1 / 32
+    mean: tuple[Annotated[float, Field(ge=-1000, le=1000)], ...]
+    std: tuple[Annotated[float, Field(gt=0, le=1000)], ...]
+    scale: Annotated[float, Field(gt=0, le=1000)] = 1 / 32
 
 
 Step = Annotated[
@@ -95,10 +101,19 @@ class Data(Values):
     set: str
     path: str = ""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    shape: tuple[Positive, Positive, Positive] | None = None
-    classes: Annotated[int, Field(ge=2)] | None = None
+    shape: tuple[Pixels, Pixels, Pixels] | None = None
+    classes: Annotated[int, Field(ge=2, le=100_000)] | None = None
     preprocess: tuple[Step, ...] = ()
     augment: tuple[Step, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_memory(self) -> "Data":
+        values = math.prod(self.shape or ())
+        if self.set == "synthetic":  # as many images for each class
+            values *= self.classes or 1
+        if values > MOST_VALUES:
+            raise ValueError(f"a shape (times classes, if synthetic) of at most {MOST_VALUES:,}")
+        return self
 
     @model_validator(mode="after")
     def _preprocess_is_repeatable(self) -> "Data":
@@ -126,13 +141,13 @@ class Train(Values):
     number every CPU of the same kind gives the same weights, however many cores it has.
     """
 
-    epochs: Positive
-    batch_size: Positive = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    epochs: Count
+    batch_size: Count = 64
+    learning_rate: Annotated[float, Field(gt=0, le=1000)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 1e-4
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    seed: Annotated[int, Field(ge=0)] = 0
-    threads: Positive = 1
+    seed: Seed = 0
+    threads: Annotated[int, Field(gt=0, le=256)] = 1
     init: str = ""
 
 
@@ -148,13 +163,13 @@ class Compile(Values):
     dot products add in one clock cycle: fewer for a faster clock, with more registers.
     """
 
-    target_fps: Positive | None = None
-    target_latency_us: Annotated[float, Field(gt=0)] | None = None
+    target_fps: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = None
+    target_latency_us: Annotated[float, Field(gt=0, le=1e9)] | None = None
     folding: str | None = None
     largest: bool = False
     objective: Literal["rate", "latency"] = "rate"
-    fifo_max_depth: Annotated[int, Field(ge=2)] | None = None
-    fifo_time_limit: Duration | None = None
+    fifo_max_depth: Annotated[int, Field(ge=2, le=1 << 24)] | None = None
+    fifo_time_limit: Annotated[Duration, Field(gt=0, le=1e6)] | None = None
     runtime_weights: bool = False
     bits_per_stage: Annotated[int, Field(ge=8, le=1024)] = 32
 
@@ -180,10 +195,10 @@ class Check(Values):
     by default those that the RTL ran.
     """
 
-    rtl_images: Positive = 360
-    random_vectors: Positive = 64
-    vectors: Positive | Literal["all"] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    rtl_images: Count = 360
+    random_vectors: Count = 64
+    vectors: Count | Literal["all"] | None = None
+    seed: Seed = 0
 
 
 class Flow(Named):
@@ -199,7 +214,7 @@ class Flow(Named):
     train: Train | None = None
     model_file: str | None = None
     input_type: str = ""
-    input_scale: Annotated[float, Field(gt=0)] = 1.0
+    input_scale: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     compile: Compile
     check: Check = Check()
 

@@ -3,11 +3,13 @@
 A file counts only under its final name, which it gets when its digest is right.
 """
 
+import contextlib
+import fcntl
 import hashlib
+import http.client
 import os
-import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -65,15 +67,46 @@ def _check(path: Path, remote: Remote) -> None:
 
 
 def _download(remote: Remote, path: Path, progress: Progress) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path.parent):
+        if path.is_file():  # another process has brought it meanwhile
+            _check(path, remote)
+        else:
+            _download_alone(remote, path, progress)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Waits until no other process downloads into the folder, which is made where there is none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder} cannot be used for downloads ({error.strerror})",
+            "a folder that this user may write to",
+            "make it, or set data.path or XDG_CACHE_HOME to another",
+        ) from None
+    try:
+        with contextlib.suppress(OSError):  # some network file systems lock no folders
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)  # and the lock goes, as it does if we are killed
+
+
+def _download_alone(remote: Remote, path: Path, progress: Progress) -> None:
     part = path.with_name(path.name + ".part")
     failures = []
     for address in remote.mirrors:
         try:
             _receive(address, remote, part, progress)
+            if part.stat().st_size < remote.size:  # cut short: the next try goes on from it
+                failures.append(f"{address}: it ended after {part.stat().st_size:,} bytes")
+                continue
             _check(part, remote)
-        except (OSError, InputError, urllib.error.URLError) as error:
-            failures.append(f"{address}: {str(error).splitlines()[0]}")
+        # A server may answer anything; ValueError is what an address is refused with.
+        except (OSError, InputError, http.client.HTTPException, ValueError) as error:
+            failures.append(f"{address}: {(str(error).splitlines() or [repr(error)])[0]}")
             if isinstance(error, InputError):
                 part.unlink(missing_ok=True)  # damaged: going on from it cannot help
             continue

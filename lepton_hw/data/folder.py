@@ -1,4 +1,4 @@
-"""The user's own images: one folder a class, any format that Pillow reads.
+"""The user's own images: one folder a class, in the usual formats of images.
 
 Every image is brought to `data.shape` by resizing; that step is part of what the host does.
 """
@@ -16,7 +16,9 @@ from lepton_hw.progress import Progress
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".webp"})
 #: Pixels of the largest image that is opened; a small file may claim billions.
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 50_000_000
+#: What Pillow may take a file for, whatever its name; for PostScript it would start a program.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 MODES = {1: "L", 3: "RGB"}
 SPLIT_SEED = 0
 
@@ -73,29 +75,37 @@ def _read_all(
 
 def read_image(path: Path, channels: int) -> Images:
     """One image file as uint8 (H, W, channels), upright; raises `InputError` if it is not one."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata; the pixels are read all the same
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise InputError(
-                        f"{path} has {image.width}x{image.height} pixels",
-                        f"at most {MAX_PIXELS:,}",
-                        "scale it down",
-                    )
-                # A camera writes how it was held beside the pixels.
-                upright = ImageOps.exif_transpose(image)
-                pixels = np.asarray(upright.convert(MODES[channels]), dtype=np.uint8)
+            pixels = _decoded(path, MODES[channels])
+    except InputError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(
             f"{path} is too large ({error})", f"at most {MAX_PIXELS:,} pixels", "scale it down"
         ) from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # damaged bytes make Pillow's decoders raise anything at all
+        why = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{path} cannot be read as an image ({str(error).splitlines()[0]})",
-            "an image file",
-            "remove or replace it",
+            f"{path} cannot be read as an image ({why})", "an image file", "remove or replace it"
         ) from None
     return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _decoded(path: Path, mode: str) -> Images:
+    from PIL import Image, ImageOps
+
+    with Image.open(path, formats=FORMATS) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise InputError(
+                f"{path} has {image.width}x{image.height} pixels",
+                f"at most {MAX_PIXELS:,}",
+                "scale it down",
+            )
+        # A camera writes how it was held beside the pixels.
+        upright = ImageOps.exif_transpose(image)
+        return np.asarray(upright.convert(mode), dtype=np.uint8)

@@ -68,10 +68,11 @@ def read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
     found, *sizes = struct.unpack(f">{1 + axes}I", raw[:head])
     if found != magic:
         raise InputError(f"{path} starts with {found:#x}", f"{magic:#x}", "check the file's name")
-    if len(raw) - head != math.prod(sizes):
+    # Without data, two of the sizes may be more than any array has.
+    if len(raw) - head != math.prod(sizes) or len(raw) == head:
         raise InputError(
             f"{path} holds {len(raw) - head} bytes of data",
-            f"{math.prod(sizes)} for sizes {sizes}",
+            f"{math.prod(sizes) or 'at least one'} for sizes {sizes}",
             "delete it and try again",
         )
     return np.frombuffer(raw, np.uint8, offset=head).reshape(sizes)

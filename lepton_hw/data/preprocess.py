@@ -16,6 +16,7 @@ from lepton_hw.errors import InputError
 
 Codes = NDArray[np.uint8] | NDArray[np.int8]
 PART = 1024
+BLOCK = 1024  # columns that are resized at once, since floats take 8 times the memory of pixels
 _ONE = 1 << 14  # fixed-point weight of a whole pixel
 
 
@@ -130,7 +131,11 @@ def _fixed_point(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 def _separable(images: Images, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Images:
     # Whole numbers below 2^53 in float64: sums are exact in any order, and so the same on every
     # machine, while the product still runs at BLAS speed.
-    wide = np.einsum("hi,nijc->nhjc", rows, images.astype(np.float64), optimize=True)
+    parts = [
+        np.einsum("hi,nijc->nhjc", rows, images[:, :, i : i + BLOCK].astype(float), optimize=True)
+        for i in range(0, images.shape[2], BLOCK)
+    ]
+    wide = np.concatenate(parts, axis=2)
     total = np.einsum("wj,nhjc->nhwc", columns, wide, optimize=True)
     return _to_pixels(np.floor(total / _ONE**2 + 0.5))
 

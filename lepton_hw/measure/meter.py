@@ -14,6 +14,7 @@ from lepton_hw.measure.power import Energy, Trace, energy, trace
 TIME, EPOCH, POWER, VOLTAGE, CURRENT = "time", "time_s", "power_w", "voltage_v", "current_a"
 COLUMNS = "time (ISO 8601 with a zone) or time_s, and power_w or voltage_v and current_a"
 MOST_BYTES = 1 << 28
+LATEST = 1e11  # seconds since 1970, in the year 5138; in milliseconds, in 1973
 
 
 def read(path: Path) -> Trace:
@@ -60,7 +61,14 @@ def _check(path: Path, names: list[str]) -> None:
 
 def _time(path: Path, row: dict[str, str]) -> float:
     if EPOCH in row:
-        return float(row[EPOCH])
+        seconds = float(row[EPOCH])
+        if not 0 <= seconds < LATEST:
+            raise InputError(
+                f"{path} has the {EPOCH} {row[EPOCH]}, which is no time in seconds",
+                "seconds since 1970, such as 1769860800 for noon of 2026-01-31",
+                "divide it by 1000 if these are milliseconds",
+            )
+        return seconds
     stamp = datetime.fromisoformat(row[TIME].strip())
     if stamp.tzinfo is None:
         raise InputError(

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Pixels of the largest image that is opened; a small file may claim billions.
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 50_000_000
+#: What Pillow may take a file for, whatever its name; for PostScript it would start a program.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+BLOCK = 1024  # columns that are resized at once, since floats take 8 times the memory of pixels
 _ONE = 1 << 14  # fixed-point weight of a whole pixel
 _CHANNELS = {"L": 1, "RGB": 3}
 
@@ -114,7 +117,7 @@ def _open(image: Any, mode: str | None) -> NDArray[Any]:
             "pip install pillow, or pass an array",
         ) from None
     try:
-        with Image.open(source) as picture:
+        with Image.open(source, formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise InputError(
                     f"{path} has {picture.width}x{picture.height} pixels",
@@ -124,9 +127,12 @@ def _open(image: Any, mode: str | None) -> NDArray[Any]:
             # A camera writes how it was held beside the pixels.
             upright = ImageOps.exif_transpose(picture)
             pixels = np.asarray(upright.convert(mode or "RGB"), dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # damaged bytes make Pillow's decoders raise anything at all
         known = not isinstance(error, UnidentifiedImageError)  # whose text names an object
-        why = str(error).split("\n")[0] if known else "in no format that is known"
+        said = str(error).split("\n")[0] or type(error).__name__
+        why = said if known else "in no format that is known"
         raise InputError(
             f"{path} cannot be read as an image ({why})",
             "an image file",
@@ -243,7 +249,11 @@ def _separable(
     pixels: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64]
 ) -> NDArray[Any]:
     # Whole numbers below 2^53 in float64: sums are exact in any order, on any machine.
-    wide = np.tensordot(rows, pixels.astype(np.float64), axes=(1, 0))
+    parts = [
+        np.tensordot(rows, pixels[:, i : i + BLOCK].astype(np.float64), axes=(1, 0))
+        for i in range(0, pixels.shape[1], BLOCK)
+    ]
+    wide = np.concatenate(parts, axis=1)
     total = np.tensordot(columns, wide, axes=(1, 1)).transpose(1, 0, 2)
     return np.clip(np.floor(total / _ONE**2 + 0.5), 0, 255).astype(np.uint8)
 

@@ -76,6 +76,8 @@ def read_manifest(path: Path) -> Manifest:
             "the design.json that was deployed with the bitstream",
             AGAIN,
         ) from None
+    except RecursionError:
+        raise DesignError(f"{path} is nested too deeply", "a design.json", AGAIN) from None
     except ValueError as error:
         raise DesignError(f"{path} is no whole JSON file ({error})", "all of it", AGAIN) from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
@@ -93,7 +95,7 @@ def read_manifest(path: Path) -> Manifest:
         )
     try:
         return _manifest(path.parent, values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DesignError(
             f"{path} lacks or garbles {error}", "a whole design.json", AGAIN
         ) from None

@@ -23,6 +23,8 @@ from .shell import Shell
 FORMAT, KIND = 1, "lepton_hw register traffic"
 #: Bytes of a recording when unpacked; a self-test takes a few megabytes.
 MOST = 1 << 28
+#: Lines of one; each takes far more memory when read than on the disk.
+MOST_LINES = 1 << 20
 #: What was done: the first item of an entry. Behind it stand, in this order:
 READ = "read"  # register, value, how often
 WRITE = "write"  # register, value
@@ -167,10 +169,11 @@ class RecordingTransport:
             return  # it was said once; the board stays usable
         line = json.dumps(value, separators=(",", ":")).encode() + b"\n"
         self._size += len(line)
-        if self._size > MOST:
+        if self._size > MOST or self._lines >= MOST_LINES:
             self._failed = True
             raise InputError(
-                f"the recording {self._path} would hold more than {MOST:,} bytes",
+                f"the recording {self._path} would hold more than {MOST:,} bytes"
+                f" or {MOST_LINES:,} lines",
                 "fewer transfers",
                 "record a self-test with fewer vectors",
             )

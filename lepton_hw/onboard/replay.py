@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import json
 import sys
 import zlib
@@ -43,14 +44,13 @@ def read_recording(path: Any) -> Recorded:
         raise _bad(path, f"is damaged ({error})", "a whole file") from None
     if len(content) > log.MOST:
         raise _bad(path, f"unpacks to more than {log.MOST:,} bytes", "a recording")
-    lines = content.splitlines(keepends=True)
-    try:
-        *entries, end = [json.loads(line) for line in lines] or [None]
-    except ValueError:
-        raise _bad(path, "is cut off or damaged", "JSON in every line") from None
+    if content.count(b"\n") > log.MOST_LINES:  # before any is read: packed, they are small
+        raise _bad(path, f"has more than {log.MOST_LINES:,} lines", "a recording")
+    *entries, end = [_parsed(path, line) for line in io.BytesIO(content)] or [None]
     if not isinstance(end, dict) or "sha256" not in end:
         raise _bad(path, "is cut off", "its last line")
-    if end["sha256"] != hashlib.sha256(b"".join(lines[:-1])).hexdigest():
+    body = content[: content.rstrip(b"\n").rfind(b"\n") + 1]  # all but the last line
+    if end["sha256"] != hashlib.sha256(body).hexdigest():
         raise _bad(path, "was changed after it was made", "the SHA-256 that it holds")
     head = entries[0] if entries else None
     if not isinstance(head, dict) or (head.get("kind"), head.get("format")) != (
@@ -62,6 +62,13 @@ def read_recording(path: Any) -> Recorded:
         if not _is_entry(entry):
             raise _bad(path, f"garbles entry {number}", "one of " + ", ".join(log.FIELDS))
     return Recorded(entries[0], entries[1:])
+
+
+def _parsed(path: Any, line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):  # what is nested deeply was not recorded
+        raise _bad(path, "is cut off or damaged", "JSON in every line") from None
 
 
 def _bad(path: Any, found: str, expected: str) -> DesignError:
@@ -95,7 +102,7 @@ class ReplayTransport:
         self._failure: HardwareError | None = None
         self._buffers = 0
         clock = self.head.get("clock_mhz")
-        if isinstance(clock, (int, float)) and clock > 0:
+        if isinstance(clock, (int, float)) and 0 < clock < 1e6:
             self.clock_mhz = float(clock)
 
     def read(self, offset: int) -> int:

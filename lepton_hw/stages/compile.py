@@ -18,6 +18,7 @@ from lepton_hw.stages.export import Exported
 
 #: Relative difference allowed between the output scale that PyTorch exported and FINN's own.
 SCALE_TOLERANCE = 1e-5
+LARGEST_FOLDING = 1 << 24  # bytes
 PLUMBING = ("StreamingFIFO", "StreamingDataWidthConverter")
 
 
@@ -168,10 +169,19 @@ def _folding_file(flow: Flow) -> Path | None:
         return None
     path = Path(flow.compile.folding)
     try:
-        json.loads(path.read_text())
+        # A device or a pipe has no end, or waits for ever.
+        why = "" if path.is_file() or not path.exists() else "it is no plain file"
+        if not why and path.stat().st_size > LARGEST_FOLDING:
+            why = f"it is larger than {LARGEST_FOLDING:,} bytes"
+        if not why:
+            json.loads(path.read_text())
     except (OSError, ValueError) as error:
+        why = str(error)
+    except RecursionError:
+        why = "it is nested too deeply"
+    if why:
         raise InputError(
-            f"the folding file {path} cannot be read ({error})",
+            f"the folding file {path} cannot be read ({why})",
             "a FINN folding configuration in JSON",
             "correct compile.folding in the flow",
         ) from None

@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from lepton_hw.errors import InputError, LeptonError, MissingTool
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import URL, Engine
 
 DATABASE = "studies.db"
 HEARTBEAT = 60  # seconds from one sign of life of a worker to the next
@@ -22,7 +23,21 @@ HEARTBEAT = 60  # seconds from one sign of life of a worker to the next
 #: needs Python's lock, and some libraries hold it through a long computation.
 GRACE = 600
 TRIES = 5  # at opening a database whose tables another machine is making
-_SECRETS = ("pass", "pwd", "secret", "token")
+#: Options that an address may have, by database; none of them holds a secret. Any other may be a
+#: password under another name, or a whole address of its own.
+OPTIONS = {
+    "sqlite": {"timeout", "mode", "cache", "uri"},
+    "postgresql": {
+        "application_name", "client_encoding", "connect_timeout", "host", "keepalives", "options",
+        "passfile", "port", "service", "sslcert", "sslcrl", "sslkey", "sslmode", "sslrootcert",
+        "target_session_attrs",
+    },
+    "mysql": {
+        "charset", "connect_timeout", "read_default_file", "read_default_group", "ssl", "ssl_ca",
+        "ssl_cert", "ssl_key", "ssl_check_hostname", "unix_socket",
+    },
+}  # fmt: skip
+OPTIONS["mariadb"] = OPTIONS["mysql"]
 _EXAMPLE = "postgresql://USER@HOST/DATABASE"
 
 
@@ -41,15 +56,24 @@ def storage_url(given: str, folder: Path) -> str:
             f"{_EXAMPLE}, or sqlite:///FILE",
             "correct it",
         ) from None
-    keys = [key for key in url.query if any(word in key.lower() for word in _SECRETS)]
-    if url.password is not None or keys:
+    options = OPTIONS.get(url.get_backend_name(), set())
+    if url.password is not None or set(url.query) - options or _misplaced(url):
+        # Of what is refused only that is shown which cannot be a password.
         raise InputError(
-            f"--storage {shown(given)} holds a password, which every user of this machine can read",
-            "an address without one",
+            f"--storage {url.drivername}://{url.host or ''} holds a password, or an option that may"
+            " be one, which every user of this machine can read",
+            f"an address without, and with {', '.join(sorted(options)) or 'nothing'} behind a '?'",
             "put it into the database's own file (~/.pgpass for PostgreSQL; for MySQL ~/.my.cnf, "
             "with ?read_default_file=~/.my.cnf) or its variable (PGPASSWORD)",
         )
     return given
+
+
+def _misplaced(url: "URL") -> bool:
+    """Whether user and password stand where they do not belong, as in oracle://scott/tiger@host."""
+    if url.get_backend_name() == "sqlite":
+        return False  # a file may have any name
+    return "@" in unquote(url.database or "") or "/" in (url.username or "")
 
 
 def shown(address: str) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 FILE = "training.pt"
+#: Bytes of the largest file that is read; weights and optimiser of our largest network have 1 GB.
+LARGEST = 4 << 30
 
 
 def packed(state: dict[str, Any]) -> bytes:
@@ -50,9 +52,12 @@ def load_dict(path: Path) -> dict[str, Any] | None:
     """
     import torch
 
-    if not zipfile.is_zipfile(path):  # what torch.save writes, and cannot be half of one
-        return None
     try:
+        # A device or a pipe has no end, or waits for ever.
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            return None
+        if not zipfile.is_zipfile(path):  # what torch.save writes, and cannot be half of one
+            return None
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # damaged bytes make the unpickler raise anything at all
         return None

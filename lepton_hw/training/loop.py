@@ -4,6 +4,7 @@ On a CPU the result depends on the recipe and its seed only: every random choice
 generators seeded by (seed, epoch), so that a resumed run walks the same way.
 """
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,12 @@ from lepton_hw.models.layers import CALIBRATION_BATCHES
 from lepton_hw.models.network import Network, door
 from lepton_hw.progress import Progress
 from lepton_hw.training import checkpoint
+
+HISTORY = ("loss", "train_accuracy", "accuracy")  # of each epoch
+
+
+def _finite(network: nn.Module) -> bool:
+    return all(bool(torch.isfinite(value).all()) for value in network.parameters())
 
 
 @dataclass
@@ -44,6 +51,12 @@ class Trainer:
         self.images = pixels(self.dataset.train_images, self.data.preprocess)
         self._check_augmentation()
         self.test_codes = prepare(self.dataset.test_images, self.data.preprocess)
+        if self.recipe.init and not _finite(self.network):
+            raise InputError(
+                f"{self.recipe.init} holds a weight that is not a number",
+                "finite weights",
+                "pass another file in train.init",
+            )
         self.network.to(self.device)
 
     def _check_augmentation(self) -> None:
@@ -60,15 +73,15 @@ class Trainer:
         """Trains what is left of the epochs; `history` holds loss and accuracy of each."""
         steps = -(-len(self.images) // self.recipe.batch_size) * self.recipe.epochs
         state = checkpoint.read(self.checkpoints, self.key)
+        if state is not None and not self._is_usable(state, steps):
+            progress.say("the checkpoint is damaged, training starts anew")
+            state = None
         if state is None:
             self._calibrate()
         else:
             self.network.load_state_dict(state["model"])
             self.history = list(state["history"])
-        optimiser = torch.optim.AdamW(
-            self._parameter_groups(), lr=self.recipe.learning_rate, weight_decay=0.0
-        )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        optimiser, schedule = self._optimiser(self.network, steps)
         if state is not None:
             optimiser.load_state_dict(state["optimiser"])
             schedule.load_state_dict(state["schedule"])
@@ -87,14 +100,35 @@ class Trainer:
         """Removes the checkpoint; for when the result has been written."""
         checkpoint.remove(self.checkpoints)
 
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Weight decay on matrices only: it would pull scales and normalisation to zero."""
-        parameters = [p for p in self.network.parameters() if p.requires_grad]
-        decay = self.recipe.weight_decay
-        return [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+    def _optimiser(self, network: nn.Module, steps: int) -> tuple[Any, Any]:
+        """With its schedule. Weight decay on matrices only: it would pull scales to zero."""
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1],
+             "weight_decay": self.recipe.weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        ]  # fmt: skip
+        optimiser = torch.optim.AdamW(groups, lr=self.recipe.learning_rate, weight_decay=0.0)
+        return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+
+    def _is_usable(self, state: dict[str, Any], steps: int) -> bool:
+        """Whether a copy of the network can go on from a checkpoint, with one step to nowhere."""
+        state, network = copy.deepcopy(state), copy.deepcopy(self.network)
+        try:
+            network.load_state_dict(state["model"])
+            optimiser, schedule = self._optimiser(network, steps)
+            optimiser.load_state_dict(state["optimiser"])
+            schedule.load_state_dict(state["schedule"])
+            for parameter in network.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+            optimiser.step()
+            schedule.step()
+            torch.Generator().set_state(state["torch_rng"])
+            kept = [{name: float(each[name]) for name in HISTORY} for each in state["history"]]
+            usable = kept == state["history"] and len(kept) <= self.recipe.epochs
+        except Exception:  # there is no end to what may be wrong in it
+            return False
+        return usable and _finite(network)
 
     def _state(self, optimiser: Any, schedule: Any) -> dict[str, Any]:
         return {

@@ -70,6 +70,8 @@ def inspect(path: Path, part: str | None = None) -> Bitfile:
     With `part`, the file must be for that part.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # has no end, or waits for one
+            raise InputError(f"{path} is a device or a pipe", "a .bit file", "check the path")
         size = path.stat().st_size
         if size > LARGEST:
             raise InputError(

@@ -1,5 +1,6 @@
 """Training: deterministic, resumable to the same bits, transferable, and honest about failure."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 
 from lepton_hw.artifacts import save
 from lepton_hw.errors import InputError, StageError
-from lepton_hw.flow import RandomCrop
+from lepton_hw.flow import Flow, RandomCrop
 from lepton_hw.progress import Progress, Task
 from lepton_hw.stages import train
 from lepton_hw.training import checkpoint
@@ -100,6 +101,50 @@ def test_a_checkpoint_of_another_recipe_or_damaged_is_ignored(tmp_path: Path) ->
     assert damaged.left == 96
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": {}},
+        {"optimiser": {"state": 1}},
+        {"schedule": None},
+        {"torch_rng": torch.zeros(3)},
+        {"history": 7},
+        {"history": [{"loss": "x"}]},
+    ],
+)
+def test_a_checkpoint_of_damaged_content_is_ignored(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    kept = tmp_path / "checkpoints"
+    with pytest.raises(Kill):
+        train.run(small_flow(), BOARD, folder(tmp_path, "a"), KilledAfter(2), kept)
+    state = torch.load(kept / checkpoint.FILE, weights_only=True)
+    torch.save({**state, **change}, kept / checkpoint.FILE)
+    said = KilledAfter(100)
+    train.run(small_flow(), BOARD, folder(tmp_path, "b"), said, kept)
+    assert any("checkpoint is damaged, training starts anew" in line for line in said.lines)
+    assert said.left == 96
+
+
+def test_a_file_of_weights_that_are_no_numbers_is_named(tmp_path: Path) -> None:
+    source = folder(tmp_path, "source")
+    trained = save(train.run(small_flow(epochs=1), BOARD, source), source, "key", 0.0)
+    broken = weights(source)
+    broken["features.0.weight"].fill_(float("nan"))
+    torch.save(broken, tmp_path / "nan.pt")
+    assert trained.path(train.WEIGHTS).is_file()
+    with pytest.raises(InputError, match=r"nan\.pt holds a weight that is not a number"):
+        train.run(small_flow(init=str(tmp_path / "nan.pt")), BOARD, folder(tmp_path, "work"))
+
+
+def test_weights_are_read_from_plain_files_only(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (Path("/dev/zero"), pipe):
+        with pytest.raises(InputError, match="does not exist"):
+            train.load_weights(path)
+
+
 def test_transfer_keeps_the_body_and_replaces_the_head(tmp_path: Path) -> None:
     source = folder(tmp_path, "source")
     trained = save(train.run(small_flow(), BOARD, source), source, "key", 0.0)
@@ -132,10 +177,17 @@ def test_weights_that_do_not_fit_or_are_none(tmp_path: Path) -> None:
         train.run(small_flow(init=str(tmp_path / "none.pt")), BOARD, work)
 
 
+def diverging(flow: Flow) -> Flow:
+    """With a learning rate that no file may have."""
+    assert flow.train
+    recipe = flow.train.model_copy(update={"learning_rate": 1e30})
+    return flow.model_copy(update={"train": recipe})
+
+
 def test_divergence_and_bad_augmentation_and_device(tmp_path: Path) -> None:
     work = folder(tmp_path, "work")
     with pytest.raises(StageError, match=r"loss of epoch .* is not a number"):
-        train.run(small_flow(learning_rate=1e30), BOARD, work)
+        train.run(diverging(small_flow()), BOARD, work)
     flow = small_flow()
     assert flow.data
     crop = RandomCrop(op="random_crop", width=6, height=8)

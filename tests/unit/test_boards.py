@@ -104,3 +104,34 @@ def test_the_name_is_that_of_the_file(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{file}: key 'name' is 'pynq_z2'; expected 'other', as the file; rename one."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "said"),
+    [
+        (
+            "ulx3s",
+            'device = "run=x.py"',
+            r"key 'serial\.device' is .*; expected text of the fo",
+        ),
+        (
+            "ulx3s",
+            'io_type = "LVCMOS33;\\nLOCATE COMP"',
+            r"key 'serial\.io_type' is .*; expected te",
+        ),
+        ("ulx3s", 'rx_pin = "M1\\n"', r"key 'serial\.rx_pin' is .*; expected text of the form"),
+        ("ulx3s", 'loader = "--help"', r"key 'serial\.loader' is .*; expected text of the form"),
+        ("pynq_z2", 'part = ""', "key 'part' is .*; expected text of the form"),
+        ("pynq_z2", f"lut = {'9' * 400}", r"key 'resources\.lut' is .*; expected a number less th"),
+        ("pynq_z2", 'clock = "9000 GHz"', "key 'clock' is .*; expected a number less than or"),
+    ],
+)
+def test_what_no_other_program_may_be_given(
+    tmp_path: Path, name: str, line: str, said: str
+) -> None:
+    text = (ROOT / "boards" / f"{name}.toml").read_text()
+    key = line.partition(" ")[0]
+    changed = re.sub(rf"(?m)^{key} = .*$", lambda _: line, text, count=1)
+    (tmp_path / f"{name}.toml").write_text(changed)
+    with pytest.raises(InputError, match=said):
+        load_board(str(tmp_path / f"{name}.toml"))

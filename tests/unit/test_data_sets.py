@@ -249,3 +249,11 @@ def test_images_that_are_bombs_or_broken(tmp_path: Path) -> None:
     bad.write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"0\.png cannot be read as an image"):
         data.load(wanted)
+
+
+@pytest.mark.parametrize("sizes", [(0, 2**32 - 1, 2**32 - 1), (2**31, 0, 7)])
+def test_idx_of_sizes_that_no_array_has(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    path = tmp_path / "sizes.gz"
+    path.write_bytes(gzip.compress(struct.pack(">4I", 0x803, *sizes)))
+    with pytest.raises(InputError, match="holds 0 bytes of data; expected at least one"):
+        mnist.read_idx(path, 0x803)

@@ -1,12 +1,15 @@
 """The flow files, how a flow is found, and what a flow may leave out."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from lepton_hw.board import Board
 from lepton_hw.errors import InputError
 from lepton_hw.flow import ROOT, Check, Compile, Data, Flow, Model, Train, known_flows, load_flow
+from lepton_hw.toml_values import validate
 
 FILES = sorted((ROOT / "flows").glob("*.toml"))
 
@@ -92,3 +95,38 @@ def test_fifo_limits_that_cannot_be(tmp_path: Path, line: str, sentence: str) ->
     with pytest.raises(InputError) as error:
         with_fifo_limits(tmp_path, line)
     assert sentence in str(error.value)
+
+
+def numbers(schema: object, where: str = "") -> Iterator[tuple[str, dict[str, object]]]:
+    """Every schema of a number inside another, with the way to it."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("integer", "number"):
+            yield where, schema
+        for key, value in schema.items():
+            yield from numbers(value, f"{where}/{key}")
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from numbers(value, where)
+
+
+@pytest.mark.parametrize("kind", [Flow, Board])
+def test_every_number_has_both_limits(kind: type[Flow | Board]) -> None:
+    found = list(numbers(kind.model_json_schema()))
+    assert len(found) > 5
+    for where, schema in found:
+        assert {"maximum", "exclusiveMaximum", "le"} & set(schema), where
+        assert {"minimum", "exclusiveMinimum", "ge", "gt"} & set(schema), where
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"shape": [10**6, 1, 1]}, r"'shape\[0\]' is 1000000; expected a number less than or"),
+        ({"shape": [8192, 8192, 3]}, "expected a shape .* of at most 16,777,216; change"),
+        ({"shape": [512, 512, 3], "classes": 1000}, "times classes, if synthetic"),
+        ({"classes": 10**9}, "'classes' is 1000000000; expected a number less than or equal to"),
+    ],
+)
+def test_a_data_set_that_no_memory_holds(values: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        validate({"set": "synthetic", **values}, Data, "here")

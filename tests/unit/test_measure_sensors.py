@@ -176,6 +176,11 @@ def test_a_meter_in_another_zone_is_told_by_its_hours(tmp_path: Path) -> None:
         ("time_s,power_w\n1,1\n2\n", "cannot be read"),
         ("time_s,power_w\n1,1\n", "1 samples; expected at least two"),
         ("time_s,power_w\n1,1\n2,-1\n", "no power"),
+        (
+            f"time_s,power_w\n{1769860800123},1\n{1769860800223},1\n",
+            "has the time_s 1769860800123, which is no time in seconds; .*; divide it by 1000",
+        ),
+        ("time_s,power_w\nnan,1\n2,1\n", "has the time_s nan, which is no time"),
         ("time,power_w\nyesterday,1\n", "cannot be read .*yesterday"),
     ],
 )

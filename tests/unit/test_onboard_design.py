@@ -55,9 +55,20 @@ def _edit(path: Path) -> None:
     path.write_text(path.read_text().replace("UINT4", "UINT8"))
 
 
+def _deep(path: Path) -> None:
+    path.write_text("[" * 200_000)
+
+
+def _endless(path: Path) -> None:
+    values = {**json.loads(path.read_text()), "baud": float("inf")}
+    path.write_text(json.dumps({**values, "checksum": checksum(values)}))
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
+        ("design.json", _deep, "design.json is nested too deeply; expected a design.json"),
+        ("design.json", _endless, "lacks or garbles cannot convert float infinity"),
         ("design.json", _cut, "is no whole JSON file"),
         ("design.json", _edit, "was changed after it was written"),
         ("design.json", Path.unlink, "cannot be read"),

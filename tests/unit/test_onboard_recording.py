@@ -248,6 +248,35 @@ def test_a_bomb_is_not_unpacked(recorded: Path, monkeypatch: pytest.MonkeyPatch)
         ReplayTransport(recorded)
 
 
+def test_a_bomb_of_lines_is_refused_before_any_is_parsed(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lepton_hw.onboard.replay.json", None)
+    for line in (b"0\n", b"\n"):
+        recorded.write_bytes(gzip.compress(line * (log.MOST_LINES + 1)))
+        with pytest.raises(DesignError, match="has more than 1,048,576 lines"):
+            ReplayTransport(recorded)
+
+
+def test_no_recording_is_made_that_could_not_be_read(
+    folder: Path, shell: FakeShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "MOST_LINES", 9)
+    with pytest.raises(DriverError, match=r"would hold more than .* bytes or 9 lines"):
+        record(folder, shell, selftest)
+
+
+def test_deep_nesting_and_endless_clocks(recorded: Path) -> None:
+    whole = gzip.decompress(recorded.read_bytes())
+    rewrite(recorded, lambda lines: lines[0].update(clock_mhz=float("inf")))
+    assert not hasattr(ReplayTransport(recorded), "clock_mhz")
+    rewrite(recorded, lambda lines: lines[0].update(clock_mhz=10**400))
+    assert not hasattr(ReplayTransport(recorded), "clock_mhz")
+    recorded.write_bytes(gzip.compress(b"[" * 200_000 + b"\n" + whole))
+    with pytest.raises(DesignError, match="is cut off or damaged; expected JSON in every line"):
+        ReplayTransport(recorded)
+
+
 @pytest.mark.parametrize(
     "entry",
     [["reed", 1], ["read", 1, 2], ["read", "1", 2, 3], ["flush", 0, None], [], "x", [["read"]],

@@ -16,6 +16,11 @@ SECRETS = [
     "mysql://host/db?passwd=hunter2",
     "postgresql://me:@host/db",
     "postgresql://host/db?sslpassword=hunter2",
+    "oracle://host/hunter2@h",
+    "oracle://host/hunter2%40h",
+    "oracle://scott%2Fhunter2@host/db",
+    "mssql+pyodbc://host/?odbc_connect=UID%3Dme%3BPWD%3Dhunter2",
+    "mysql+mysqldb://host/db?ssl_key_pw=hunter2",
 ]
 
 
@@ -39,7 +44,12 @@ def test_an_address_that_is_none_is_not_repeated(tmp_path: Path) -> None:
 
 
 def test_addresses(tmp_path: Path) -> None:
-    for address in ("postgresql://me@host/db", "mysql://host/db?read_default_file=~/.my.cnf"):
+    for address in (
+        "postgresql://me@host/db",
+        "postgresql://me@host/db?passfile=~/pass&sslmode=require",
+        "mysql://host/db?read_default_file=~/.my.cnf",
+        "sqlite:////srv/me@work/studies.db?timeout=9",
+    ):
         assert storage_url(address, tmp_path) == address
     assert storage_url("", tmp_path) == f"sqlite:///{tmp_path}/studies.db"
     odd = tmp_path / "a b?c%20#d"

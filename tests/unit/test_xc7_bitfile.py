@@ -1,6 +1,7 @@
 """``.bit`` files: what they say, and the many ways in which they can lie."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,10 @@ def test_bad_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         bitfile.inspect(tmp_path / "none.bit")
     with pytest.raises(InputError, match="cannot be read"):
         bitfile.inspect(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for endless in (Path("/dev/zero"), tmp_path / "pipe"):
+        with pytest.raises(InputError, match=r"is a device or a pipe; expected a \.bit file"):
+            bitfile.inspect(endless)
     path = tmp_path / "x.bit"
     path.write_bytes(GOOD)
     with pytest.raises(InputError, match="is for the part 'xc7z999clg400-1'; expected xc7z010"):
