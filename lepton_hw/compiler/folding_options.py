@@ -137,14 +137,15 @@ def _option(
 
 
 def _beyond_finn(op: Any) -> bool:
-    """Whether FINN would refuse to write this sliding window: its circular buffer can be too small
-    for the step to the next row, where strides are longer than kernels.
+    """Whether FINN would fail to write this sliding window: its circular buffer is too small for
+    the step to the next row, where strides are longer than kernels, or a counter has no bits, where
+    there are one or two parallel windows.
     """
     if not op.onnx_node.op_type.startswith(WINDOW):
         return False
     try:
         getattr(op, f"prepare_codegen_{op.select_impl_style()}")()
-    except AssertionError:
+    except (AssertionError, ValueError):
         return True
     return False
 
