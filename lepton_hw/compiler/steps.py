@@ -13,7 +13,7 @@ from lepton_hw.board import Board
 from lepton_hw.compiler.branches import move_layouts, move_scales
 from lepton_hw.compiler.folding_file import require_folding
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
-from lepton_hw.compiler.signs import bare_signs, bits_for_others
+from lepton_hw.compiler.signs import bits_for_others
 from lepton_hw.compiler.strides import shorten_strides
 from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.errors import LeptonError, StageError
@@ -69,7 +69,6 @@ class FinnSteps:
         print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
         # FINN does this last; its layers refuse negative thresholds of an unsigned input before.
         model = model.transform(RoundAndClipThresholds())
-        print(f"signs in front of other than bipolar weights: {bare_signs(model)}", flush=True)
         return cut_host_tail(model)
 
     def specialize(self, model: ModelWrapper) -> ModelWrapper:
