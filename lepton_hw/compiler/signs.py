@@ -11,10 +11,17 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from lepton_hw.errors import StageError
+
 #: Layers with weights, which take a bipolar activation as it is.
 WEIGHTED = ("Conv", "MatMul")
 #: Layers that pass codes on, and a scale or bias, which streamlining moves away.
 PASSING = ("Mul", "Add", "Sub", "Div", "Transpose", "Flatten", "Reshape", "Resize", "Upsample")
+#: Layers that pass codes on, and which no scale or bias gets past.
+STILL = (
+    "MaxPool", "MaxPoolNHWC", "Concat", "Transpose", "Flatten", "Reshape",
+    "UpsampleNearestNeighbour",
+)  # fmt: skip
 
 
 def bits_for_others(model: ModelWrapper) -> int:
@@ -37,16 +44,14 @@ def _only_weights_read(model: ModelWrapper, tensor: str) -> bool:
         if reader.op_type in PASSING:
             if not _only_weights_read(model, reader.output[0]):
                 return False
-        elif reader.op_type not in (*WEIGHTED, "MaxPool", "Concat"):
+        elif reader.op_type not in (*WEIGHTED, *STILL):  # for the latter see bits_for_thresholds
             return False
     return True
 
 
 def _as_bits(model: ModelWrapper, node: Any) -> None:
-    op, target = getCustomOp(node), node.output[0]
-    op.set_nodeattr("out_dtype", "BINARY")
-    op.set_nodeattr("out_scale", 1.0)
-    op.set_nodeattr("out_bias", 0.0)
+    target = node.output[0]
+    _give_bits(node)
     bit, twice = (model.make_new_valueinfo_name() for _ in range(2))
     place, shape = list(model.graph.node).index(node), model.get_tensor_shape(target)
     node.output[0] = bit
@@ -64,6 +69,74 @@ def _as_bits(model: ModelWrapper, node: Any) -> None:
     model.set_tensor_datatype(bit, DataType["BINARY"])
     for name in (twice, target):
         model.set_tensor_datatype(name, DataType["FLOAT32"])
+
+
+def _give_bits(sign: Any) -> None:
+    op = getCustomOp(sign)
+    op.set_nodeattr("out_dtype", "BINARY")
+    op.set_nodeattr("out_scale", 1.0)
+    op.set_nodeattr("out_bias", 0.0)
+
+
+def bits_for_thresholds(model: ModelWrapper) -> int:
+    """The same for what only thresholds read, through layers that no scale gets past: bits, and
+    thresholds of these, in place; returns of how many layers. For a streamlined graph.
+
+    Raises `StageError` where weights read it, too.
+    """
+    changed = 0
+    for node in model.graph.node:
+        source = node.input[0]
+        if node.op_type != "MultiThreshold":
+            continue
+        if model.get_tensor_datatype(source) == DataType["BIPOLAR"]:
+            changed += _bits_around(model, node)
+    return changed
+
+
+def _bits_around(model: ModelWrapper, threshold: Any) -> int:
+    tensors, signs, readers = _region(model, threshold)
+    for sign in signs:
+        _give_bits(sign)
+    for tensor in tensors:
+        model.set_tensor_datatype(tensor, DataType["BINARY"])
+    for reader in readers:  # 2b - 1 >= t where b >= (t + 1) / 2
+        steps = model.get_initializer(reader.input[1])
+        reader.input[1] = model.make_new_valueinfo_name()
+        model.set_initializer(reader.input[1], (steps + 1) / 2)
+    return len(readers)
+
+
+def _region(model: ModelWrapper, threshold: Any) -> tuple[list[str], list[Any], list[Any]]:
+    """Tensors that hold the same signs as this layer's input, who makes them, who reads them."""
+    tensors, signs, readers = [threshold.input[0]], [], []
+    for tensor in tensors:  # grows meanwhile
+        others: list[str] = []
+        producer = model.find_producer(tensor)
+        if producer is not None and _is_sign(producer):
+            signs.append(producer)
+        elif producer is not None and producer.op_type in STILL:
+            others += producer.input
+        else:
+            raise _mixed(threshold.name)
+        for reader in model.find_consumers(tensor) or []:
+            if reader.op_type == "MultiThreshold":
+                readers.append(reader)
+            elif reader.op_type in STILL:
+                others += reader.output
+            else:
+                raise _mixed(threshold.name)
+        constants = [name for name in others if model.get_initializer(name) is not None]
+        tensors += [n for n in dict.fromkeys(others) if n not in (*tensors, *constants)]
+    return tensors, signs, readers
+
+
+def _mixed(layer: str) -> StageError:
+    return StageError(
+        f"layer {layer} quantises 1-bit values that other layers read, too",
+        "values of -1 and 1 that only weights, or only quantisers, read",
+        "give the activation in front 2 bits",
+    )
 
 
 def widen_shared_signs(model: ModelWrapper) -> int:

@@ -13,7 +13,7 @@ from lepton_hw.board import Board
 from lepton_hw.compiler.branches import move_layouts, move_scales
 from lepton_hw.compiler.folding_file import require_folding
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
-from lepton_hw.compiler.signs import bits_for_others
+from lepton_hw.compiler.signs import bits_for_others, bits_for_thresholds
 from lepton_hw.compiler.strides import shorten_strides
 from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.errors import LeptonError, StageError
@@ -66,6 +66,7 @@ class FinnSteps:
         print(f"signs that others than weights read: {bits_for_others(model)}", flush=True)
         model = self._guard("streamlining of scales", move_scales, model)
         model = self._guard("streamlining of layouts", move_layouts, self.run(STREAMLINE, model))
+        print(f"thresholds of signs made those of bits: {bits_for_thresholds(model)}", flush=True)
         print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
         # FINN does this last; its layers refuse negative thresholds of an unsigned input before.
         model = model.transform(RoundAndClipThresholds())

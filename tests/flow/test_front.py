@@ -61,6 +61,20 @@ def sign_and_threshold() -> nn.Module:
     return nn.Sequential(*first(ONE), activation(FOUR), matrix(3, FOUR))
 
 
+def sign_pooled_and_threshold() -> nn.Module:
+    return nn.Sequential(*first(ONE), nn.MaxPool2d(2), activation(FOUR), matrix(3, FOUR))
+
+
+def signs_joined_and_threshold() -> nn.Module:
+    joined = Two(matrix(3, FOUR), matrix(3, FOUR), ONE)
+    return nn.Sequential(*first(FOUR), joined, activation(FOUR), matrix(6, ONE))
+
+
+def sign_enlarged_and_threshold() -> nn.Module:
+    larger = nn.UpsamplingNearest2d(scale_factor=2)
+    return nn.Sequential(*first(ONE), larger, activation(FOUR), matrix(3, FOUR))
+
+
 def sign_and_wide_weights() -> nn.Module:
     return nn.Sequential(*first(ONE), matrix(3, FOUR))
 
@@ -80,11 +94,12 @@ def signs_joined() -> nn.Module:
 
 
 def stride_beyond_the_image() -> nn.Module:
-    window = Window((6, 1), stride=7)
+    window = Window((6, 4), stride=7)
     return nn.Sequential(*conv_block(2, 3, window, FOUR), matrix(3, FOUR))
 
 
 CASES = (
+    sign_pooled_and_threshold, signs_joined_and_threshold, sign_enlarged_and_threshold,
     pooled_twice, pooled_with_a_border_twice, enlarged_twice, sign_and_threshold,
     sign_and_wide_weights, sign_read_twice, sign_read_twice_by_signs, signs_joined,
     stride_beyond_the_image,
