@@ -24,6 +24,18 @@ STILL = (
 )  # fmt: skip
 
 
+#: What is written on a threshold that is a sign: its type may be another one later, and of a sign,
+#: which gives 1 for 0, no tie is to be rounded.
+MARK = "sign"
+
+
+def mark_signs(model: ModelWrapper) -> None:
+    """Marks all signs of a graph in which they still are bipolar, in place."""
+    for node in model.graph.node:
+        if _is_sign(node):
+            node.doc_string = MARK
+
+
 def bits_for_others(model: ModelWrapper) -> int:
     """Bipolar activations that anything but weights reads become bits, times 2, minus 1, in place;
     returns how many.

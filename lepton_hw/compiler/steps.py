@@ -13,7 +13,7 @@ from lepton_hw.board import Board
 from lepton_hw.compiler.branches import move_layouts, move_scales
 from lepton_hw.compiler.folding_file import require_folding
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
-from lepton_hw.compiler.signs import bits_for_others, bits_for_thresholds
+from lepton_hw.compiler.signs import bits_for_others, bits_for_thresholds, mark_signs
 from lepton_hw.compiler.strides import shorten_strides
 from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.errors import LeptonError, StageError
@@ -63,6 +63,7 @@ class FinnSteps:
 
         print(f"strides that ended beyond an image: {shorten_strides(model)}", flush=True)
         model = self.run(FRONT, model)
+        mark_signs(model)
         print(f"signs that others than weights read: {bits_for_others(model)}", flush=True)
         model = self._guard("streamlining of scales", move_scales, model)
         model = self._guard("streamlining of layouts", move_layouts, self.run(STREAMLINE, model))

@@ -84,6 +84,15 @@ def sign_read_twice() -> nn.Module:
     return nn.Sequential(*first(ONE), Two(matrix(3, ONE), matrix(3, FOUR), FOUR))
 
 
+def sign_of_zero() -> nn.Module:
+    """Many of what the sign is of are 0, of which it is 1."""
+    return nn.Sequential(*first(FOUR), activation(ONE), matrix(3, ONE))
+
+
+def sign_of_zero_and_wide_weights() -> nn.Module:
+    return nn.Sequential(*first(FOUR), activation(ONE), matrix(3, FOUR))
+
+
 def sign_read_twice_by_signs() -> nn.Module:
     return nn.Sequential(*first(ONE), Two(matrix(3, ONE), matrix(3, ONE), FOUR))
 
@@ -100,9 +109,9 @@ def stride_beyond_the_image() -> nn.Module:
 
 CASES = (
     sign_pooled_and_threshold, signs_joined_and_threshold, sign_enlarged_and_threshold,
-    pooled_twice, pooled_with_a_border_twice, enlarged_twice, sign_and_threshold,
-    sign_and_wide_weights, sign_read_twice, sign_read_twice_by_signs, signs_joined,
-    stride_beyond_the_image,
+    sign_of_zero, sign_of_zero_and_wide_weights, pooled_twice, pooled_with_a_border_twice,
+    enlarged_twice, sign_and_threshold, sign_and_wide_weights, sign_read_twice,
+    sign_read_twice_by_signs, signs_joined, stride_beyond_the_image,
 )  # fmt: skip
 
 
