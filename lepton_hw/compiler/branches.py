@@ -8,6 +8,8 @@ from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
 
+from lepton_hw.compiler.forks import turn_forked_layers
+from lepton_hw.compiler.signs import widen_shared_signs
 from lepton_hw.errors import StageError
 from lepton_hw.qonnx_names import ENLARGING, enlarging_mode
 
@@ -17,12 +19,18 @@ POOLED = "GlobalAveragePool"
 
 
 def move_scales(model: ModelWrapper) -> ModelWrapper:
-    """Moves scales past forks and joins, until nothing moves.
+    """Moves scales past forks and joins, until nothing moves; then writes the layers there so that
+    FINN's own transformations keep all readers.
 
     Belongs before FINN's step_streamline, which makes max-pooling channels-last: no scale gets
     past it afterwards.
     """
-    return _repeat(_scales(), model) if _has_branches(model) else model
+    if not _has_branches(model):
+        return model
+    model = _repeat(_scales(), model)
+    print(f"bipolar weights beside other readers: {widen_shared_signs(model)}", flush=True)
+    print(f"layers with several readers turned: {turn_forked_layers(model)}", flush=True)
+    return _tidy(model)
 
 
 def move_layouts(model: ModelWrapper) -> ModelWrapper:

@@ -21,6 +21,7 @@ from lepton_hw.compiler.folding_latency import modelled_latency
 from lepton_hw.compiler.folding_published import own_folding
 from lepton_hw.compiler.graph import FILE, Graph, Kernel
 from lepton_hw.compiler.host_tail import HostTail
+from lepton_hw.compiler.signs import bare_signs
 from lepton_hw.compiler.steps import FinnSteps
 from lepton_hw.compiler.weights import make_writable, require_writable, save_weights
 from lepton_hw.compiler.world import finn_world
@@ -147,6 +148,7 @@ def specialize(
     steps: FinnSteps, model: ModelWrapper, *, runtime_weights: bool = False
 ) -> ModelWrapper:
     """From a streamlined graph to FINN's hardware layers, each with its kernel, not yet folded."""
+    print(f"signs in front of other than bipolar weights: {bare_signs(model)}", flush=True)
     model = steps.run(("step_convert_to_hw",), model)
     supported.require_mapped(model)
     if runtime_weights:

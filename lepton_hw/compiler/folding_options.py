@@ -137,14 +137,21 @@ def _option(
 
 
 def _beyond_finn(op: Any) -> bool:
-    """Whether FINN would refuse to write this sliding window: its circular buffer can be too small
-    for the step to the next row, where strides are longer than kernels.
+    """Whether FINN would fail to write this sliding window, or write one that stands still.
+
+    Where strides are longer than kernels, its circular buffer can be too small for the step to the
+    next row, and what no window covers is counted modulo what they cover. One or two parallel
+    windows leave a counter without bits.
     """
     if not op.onnx_node.op_type.startswith(WINDOW):
         return False
+    names = ("IFMDim", "OFMDim", "ConvKernelDim", "Stride", "Dilation")
+    for size, windows, kernel, stride, spread in zip(*map(op.get_nodeattr, names), strict=True):
+        if size >= 2 * ((kernel - 1) * spread + 1 + (windows - 1) * stride):
+            return True
     try:
         getattr(op, f"prepare_codegen_{op.select_impl_style()}")()
-    except AssertionError:
+    except (AssertionError, ValueError):
         return True
     return False
 

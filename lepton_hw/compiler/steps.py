@@ -10,10 +10,11 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.board import Board
-from lepton_hw.compiler.adjust import bare_signs, shorten_strides
 from lepton_hw.compiler.branches import move_layouts, move_scales
 from lepton_hw.compiler.folding_file import require_folding
 from lepton_hw.compiler.host_tail import HostTail, cut_host_tail
+from lepton_hw.compiler.signs import bits_for_others, bits_for_thresholds, mark_signs
+from lepton_hw.compiler.strides import shorten_strides
 from lepton_hw.compiler.ties import round_ties_to_even
 from lepton_hw.errors import LeptonError, StageError
 
@@ -61,12 +62,15 @@ class FinnSteps:
         from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
 
         print(f"strides that ended beyond an image: {shorten_strides(model)}", flush=True)
-        model = self._guard("streamlining of scales", move_scales, self.run(FRONT, model))
+        model = self.run(FRONT, model)
+        mark_signs(model)
+        print(f"signs that others than weights read: {bits_for_others(model)}", flush=True)
+        model = self._guard("streamlining of scales", move_scales, model)
         model = self._guard("streamlining of layouts", move_layouts, self.run(STREAMLINE, model))
+        print(f"thresholds of signs made those of bits: {bits_for_thresholds(model)}", flush=True)
         print(f"thresholds moved off ties: {round_ties_to_even(model)}", flush=True)
         # FINN does this last; its layers refuse negative thresholds of an unsigned input before.
         model = model.transform(RoundAndClipThresholds())
-        print(f"signs in front of other than bipolar weights: {bare_signs(model)}", flush=True)
         return cut_host_tail(model)
 
     def specialize(self, model: ModelWrapper) -> ModelWrapper:

@@ -10,6 +10,8 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
+from lepton_hw.compiler.signs import MARK
+
 #: How near to an integer a threshold counts as one, relative: four steps of float32.
 NEAR = 2.0**-21
 
@@ -21,13 +23,13 @@ def round_ties_to_even(model: ModelWrapper) -> int:
     """
     moved = 0
     for node in model.graph.node:
-        if node.op_type != "MultiThreshold":
-            continue
+        if node.op_type != "MultiThreshold" or node.doc_string == MARK:
+            continue  # a sign has no halves
         if not model.get_tensor_datatype(node.input[0]).is_integer():
             continue
         output = model.get_tensor_datatype(node.output[0])
-        if not output.is_integer() or output.name == "BIPOLAR":
-            continue  # a sign has no halves
+        if not output.is_integer():
+            continue
         thresholds = np.asarray(model.get_initializer(node.input[1]), dtype=np.float64)
         lowest = round(getCustomOp(node).get_nodeattr("out_bias"))
         codes = lowest + 1 + np.arange(thresholds.shape[1])

@@ -94,6 +94,25 @@ ADJUSTMENTS: dict[str, tuple[Adjustment, ...]] = {
             " instead of 177 from 160 to 10 bits",
         ),
     ),
+    "swg_common.sv": (
+        Adjustment(
+            r"assign shift_out = Out_reg;(?=.*Ram \[DEPTH-1:0\])",
+            "assign shift_out = DEPTH == 0? shift_in : Out_reg;",
+            "its line buffer of no words keeps one, so that parallel windows on images as wide as"
+            " the kernel hold wrong pixels",
+        ),
+        Adjustment(
+            r"Ram \[DEPTH-1:0\];",
+            "Ram [(DEPTH > 1? DEPTH : 1)-1:0];",
+            "a line buffer of no words is an array of no size",
+        ),
+        Adjustment(
+            r"Out_reg <= Ram\[Addr_r\];",
+            "Out_reg <= DEPTH <= 1? shift_in : Ram[Addr_r];",
+            "its line buffer of a single word reads a second one that it does not have, so that"
+            " parallel windows on images one pixel wider than the kernel hold wrong pixels",
+        ),
+    ),
     "vpc.sv": (_NETTYPE,),
     "thresholding.sv": (
         Adjustment(

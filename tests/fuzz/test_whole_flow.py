@@ -4,12 +4,14 @@
 """
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lepton_hw.board import load_board
+from lepton_hw.errors import StageError
 from lepton_hw.flow import Check, Compile, Flow
 from lepton_hw.pipeline import Options, build
 from lepton_hw.stages.certify import Certified
@@ -20,6 +22,12 @@ from .networks import random_network
 FIRST = int(os.environ.get("LEPTON_SEED", "0"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("LEPTON_EXAMPLES", "10")))
 BOARDS = ("pynq_z2", "zcu104", "ulx3s")
+#: What a random network may be refused for.
+REFUSED = (
+    r"needs at least [\d,]+ cycles a frame at any folding",
+    r"FINN cannot build the windows of layer",
+    r"the design needs [\d,.]+ ",
+)
 
 
 def goal(rng: np.random.Generator) -> Compile:
@@ -45,7 +53,12 @@ def test_a_random_network_is_exact(seed: int, tmp_path: Path) -> None:
         name=file.stem, model_file=str(file), compile=compile_,
         check=Check(random_vectors=24, rtl_images=8, seed=seed),
     )  # fmt: skip
-    done = build(flow, board, Options(build_dir=tmp_path / "build", to="certify"))
+    try:
+        done = build(flow, board, Options(build_dir=tmp_path / "build", to="certify"))
+    except StageError as error:
+        if not any(re.search(known, str(error)) for known in REFUSED):
+            raise
+        pytest.skip(str(error))
     certified = done["certify"]
     assert isinstance(certified, Certified)
     assert certified.certificate.exact

@@ -129,15 +129,20 @@ def test_mvau(pe: int, simd: int) -> None:
     assert layer.check("MVAU_rtl") >= 120 // pe // simd
 
 
-@pytest.mark.parametrize(("simd", "parallel"), [(1, 0), (2, 0), (4, 1)])
-def test_sliding_window(simd: int, parallel: int) -> None:
+@pytest.mark.parametrize(
+    ("simd", "parallel", "width"),
+    [(1, 0, 6), (2, 0, 6), (4, 1, 6), (4, 1, 5), (4, 1, 4), (4, 1, 3), (2, 0, 4), (2, 0, 3)],
+)
+def test_sliding_window(simd: int, parallel: int, width: int) -> None:
+    """A width of 4 leaves one pixel of a row for the line buffers of parallel windows."""
+    windows = width - 2
     layer = Layer(
-        "ConvolutionInputGenerator", ((1, 7, 6, 4), (1, 5, 4, 36)), ("INT4", "INT4"),
-        ConvKernelDim=[3, 3], IFMChannels=4, IFMDim=[7, 6], OFMDim=[5, 4], SIMD=simd,
+        "ConvolutionInputGenerator", ((1, 7, width, 4), (1, 5, windows, 36)), ("INT4", "INT4"),
+        ConvKernelDim=[3, 3], IFMChannels=4, IFMDim=[7, width], OFMDim=[5, windows], SIMD=simd,
         Stride=[1, 1], Dilation=[1, 1], inputDataType="INT4", outputDataType="INT4",
         depthwise=0, parallel_window=parallel, preferred_impl_style="rtl",
     )  # fmt: skip
-    assert layer.check("ConvolutionInputGenerator_rtl") >= 7 * 6
+    assert layer.check("ConvolutionInputGenerator_rtl") >= 7 * width
 
 
 def test_padding() -> None:

@@ -20,7 +20,19 @@ localparam  RAM_STYLE_EFF =
 
 
 def test_other_files_stay_as_they_are() -> None:
-    assert adjust("swg_common.sv", "module x; endmodule") == "module x; endmodule"
+    assert adjust("swg_pkg.sv", "module x; endmodule") == "module x; endmodule"
+
+
+def test_line_buffers() -> None:
+    text = adjust(
+        "swg/swg_common.sv",
+        "assign shift_out = Out_reg;\nlogic [WIDTH-1:0] Ram [DEPTH-1:0];\nOut_reg <= Ram[Addr_r];",
+    )
+    assert text == (
+        "assign shift_out = DEPTH == 0? shift_in : Out_reg;\n"
+        "logic [WIDTH-1:0] Ram [(DEPTH > 1? DEPTH : 1)-1:0];\n"
+        "Out_reg <= DEPTH <= 1? shift_in : Ram[Addr_r];"
+    )
 
 
 def test_fifo() -> None:

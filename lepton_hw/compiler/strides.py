@@ -1,11 +1,6 @@
-"""Writes two things of a graph as FINN takes them, without a change to any integer.
-
-FINN refuses a stride beyond the image, also where there is but one window, and a bipolar activation
-in front of anything but bipolar weights.
-"""
+"""Strides that end beyond an image, which FINN refuses: shortened, and no integer changes."""
 
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import get_by_name
 
 #: Operators with a window that moves in strides.
@@ -37,22 +32,3 @@ def shorten_strides(model: ModelWrapper) -> int:
                 strides.ints[axis] = way + 1
                 shortened += 1
     return shortened
-
-
-def bare_signs(model: ModelWrapper) -> int:
-    """Signs without a scale of their own, in place; returns how many there were.
-
-    QONNX's threshold gives 0 or 1, times 2, minus 1. FINN's layer of a bipolar output gives the
-    bit, which stands for -1 or 1, and takes neither scale nor bias; its refusal is for other types.
-    """
-    found = 0
-    for node in model.graph.node:
-        if node.op_type != "MultiThreshold":
-            continue
-        op = getCustomOp(node)
-        scaled = op.get_nodeattr("out_scale"), op.get_nodeattr("out_bias")
-        if op.get_nodeattr("out_dtype") == "BIPOLAR" and scaled == (2.0, -1.0):
-            op.set_nodeattr("out_scale", 1.0)
-            op.set_nodeattr("out_bias", 0.0)
-            found += 1
-    return found
