@@ -14,13 +14,10 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.compiler.folding_costs import Cost, layer_cost
+from lepton_hw.compiler.folding_limits import WINDOW, can_be_built, no_folding
 from lepton_hw.compiler.folding_timing_of import Layer, layer_of
 from lepton_hw.compiler.kernels.dot_formats import LUT_MEMORY_DEPTH, narrowest
-from lepton_hw.errors import StageError
 
-#: FINN's bound on a weight stream; wider ones elaborate but do not route well.
-MAX_STREAM_BITS = 8192
-WINDOW = "ConvolutionInputGenerator"
 #: Layers that read a depthwise sliding window, whose SIMD must equal their PE.
 DEPTHWISE = ("VVAU", "Pool")
 #: Activation bits times weight bits from which DSPs can save LUTs; see `folding_costs`.
@@ -94,13 +91,13 @@ def options_of(
                 ops[name].set_nodeattr(key, value)
             if "resType" in attributes:
                 ops[name].set_nodeattr("weightDataType", types[str(attributes["resType"])])
-        if not any(_too_wide(op) or _beyond_finn(op) for op in ops.values()):
+        if all(can_be_built(op) for op in ops.values()):
             found.append(_option(model, nodes, ops, choice, part))
     for node, old in before:
         del node.attribute[:]
         node.attribute.extend(old)
     if not found:
-        raise _no_folding(ops[nodes[0].name])
+        raise no_folding(ops[nodes[0].name])
     return found
 
 
@@ -134,50 +131,6 @@ def _option(
         width_out=ops[nodes[-1].name].get_outstream_width_padded(0),
         layers={name: layer_of(model, op) for name, op in ops.items()},
     )
-
-
-def _beyond_finn(op: Any) -> bool:
-    """Whether FINN would fail to write this sliding window, or write one that stands still.
-
-    Where strides are longer than kernels, its circular buffer can be too small for the step to the
-    next row, and what no window covers is counted modulo what they cover. One or two parallel
-    windows leave a counter without bits.
-    """
-    if not op.onnx_node.op_type.startswith(WINDOW):
-        return False
-    names = ("IFMDim", "OFMDim", "ConvKernelDim", "Stride", "Dilation")
-    for size, windows, kernel, stride, spread in zip(*map(op.get_nodeattr, names), strict=True):
-        if size >= 2 * ((kernel - 1) * spread + 1 + (windows - 1) * stride):
-            return True
-    try:
-        getattr(op, f"prepare_codegen_{op.select_impl_style()}")()
-    except (AssertionError, ValueError):
-        return True
-    return False
-
-
-def _no_folding(op: Any) -> StageError:
-    name = op.onnx_node.name
-    if not op.onnx_node.op_type.startswith(WINDOW):
-        return StageError(
-            f"layer {name} has no folding with weights of at most {MAX_STREAM_BITS:,} bits a cycle",
-            "one",
-            "use fewer bits or channels",
-        )
-    kernel, stride, image = (
-        "x".join(str(n) for n in op.get_nodeattr(key))
-        for key in ("ConvKernelDim", "Stride", "IFMDim")
-    )
-    return StageError(
-        f"FINN cannot build the windows of layer {name} at any folding (kernel {kernel}, stride "
-        f"{stride}, on {image} pixels)",
-        "a stride that is not longer than the kernel",
-        "shorten the stride, or take a larger kernel",
-    )
-
-
-def _too_wide(op: Any) -> bool:
-    return "MW" in op.get_nodeattr_types() and op.get_instream_width(1) > MAX_STREAM_BITS
 
 
 def _choices(
