@@ -1,6 +1,8 @@
 """Libraries that tests build go into a cache of their own, which all workers share."""
 
+import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,12 @@ import pytest
 # one that is idle. What needs several threads asks for them itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A shell that starts the tests in the background has SIGINT ignored, which programs inherit; those
+# under test are to be interrupted all the same.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: They take longest, and are begun first, so that the workers end together.
 FIRST = (

@@ -206,7 +206,8 @@ doctor.examine = lambda: programs.run(["sleep", "600"], Path.cwd(), log)
 
 @pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGTERM])
 def test_a_terminal_that_is_closed_ends_the_tools(tmp_path: Path, ending: signal.Signals) -> None:
-    process = Process(tmp_path, "doctor", tmp_path / "log", first=SLEEPS)
+    heard = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # in nohup, too
+    process = Process(tmp_path, "doctor", tmp_path / "log", first=heard + SLEEPS)
     process.wait_until(lambda: bool(children(process.pid)))
     time.sleep(0.2)
     below = children(process.pid)
