@@ -11,11 +11,12 @@ def shorten_strides(model: ModelWrapper) -> int:
     """No stride longer than the way to the last window and one pixel more, in place; how many were.
 
     With ``way`` pixels behind the first window there are ``way // stride + 1`` of them, so that all
-    strides beyond ``way`` give one.
+    strides beyond ``way`` give one. Pools that round up have more, and are left alone.
     """
     shortened = 0
     for node in model.graph.node:
-        if node.op_type not in MOVING:
+        rounds_up = get_by_name(node.attribute, "ceil_mode")
+        if node.op_type not in MOVING or (rounds_up is not None and rounds_up.i):
             continue
         strides, kernel = (get_by_name(node.attribute, n) for n in ("strides", "kernel_shape"))
         shape = model.get_tensor_shape(node.input[0])
