@@ -6,18 +6,18 @@ are placed. The UART link around them is tested as RTL. It has never run on hard
 
 import json
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
-from lepton_hw.artifacts import Artifact
 from lepton_hw.bitstreams.request import Figures, Request
 from lepton_hw.bitstreams.seeds import Seeds
 from lepton_hw.bitstreams.steps import (
+    Placed,
     Steps,
     Synthesis,
     best_seed,
+    placements,
     proof,
     require_room,
-    seed_name,
     synthesis,
 )
 from lepton_hw.errors import InputError, StageError
@@ -33,10 +33,9 @@ PROVEN = 20
 WHOLE = "whole.json"
 
 
-class Placed(Artifact):
-    """One run of place and route, with its configuration."""
+class Routed(Placed):
+    """Of this family, with its configuration."""
 
-    stage: ClassVar[str] = "placed"
     routed: nextpnr_ecp5.Routed
 
 
@@ -110,7 +109,7 @@ def _link(request: Request, digest: bytes, accelerator: Synthesis) -> yosys.Job:
 
 def _seeds(
     steps: Steps, request: Request, link: Synthesis, accelerator: Synthesis
-) -> Seeds[Placed]:  # fmt: skip
+) -> Seeds[Routed]:  # fmt: skip
     """Places the netlist of both: the accelerator's gates in it are those that are proven."""
     board, netlist = request.board, request.workdir / WHOLE
     whole, part = (json.loads(made.netlist.read_text()) for made in (link, accelerator))
@@ -120,16 +119,15 @@ def _seeds(
         "pins": nextpnr_ecp5.constraints(board),
     }
 
-    def place(seed: int) -> Placed:
-        def run(folder: Path) -> Placed:
-            routed = nextpnr_ecp5.run(netlist, board, seed, folder, steps.log(seed_name(seed)))
-            (folder / yosys.NETLIST).unlink()  # a copy, since the program sees only its folder
-            return Placed(routed=routed)
+    def run(seed: int, folder: Path, log: Path) -> nextpnr_ecp5.Routed:
+        routed = nextpnr_ecp5.run(netlist, board, seed, folder, log)
+        (folder / yosys.NETLIST).unlink()  # a copy, since the program sees only its folder
+        return routed
 
-        values = {**of_all, "arguments": nextpnr_ecp5.arguments(board, seed)}
-        return steps.keep(Placed, seed_name(seed), values, run)
+    def values(seed: int) -> dict[str, Any]:
+        return {**of_all, "arguments": nextpnr_ecp5.arguments(board, seed)}
 
-    return Seeds(place, request.seeds, enough=lambda placed: placed.routed.reaches(board.clock))
+    return placements(steps, request, Routed, values, run)
 
 
 def _prove(request: Request, accelerator: Synthesis) -> int:

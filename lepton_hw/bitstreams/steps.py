@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from numpy.typing import NDArray
 
 from lepton_hw import artifacts
 from lepton_hw.artifacts import Artifact
 from lepton_hw.bitstreams.request import Request
+from lepton_hw.bitstreams.seeds import Seeds
 from lepton_hw.errors import StageError
 from lepton_hw.sources import code_digest
 from lepton_hw.tools import yosys
@@ -146,19 +147,39 @@ def proof(steps: Steps, request: Request, netlist: Synthesis, prove: Callable[[]
     return steps.do(Proof, Proof.stage, values, lambda _: Proof(vectors=prove())).vectors
 
 
-class _Placed(Protocol):
-    """An artifact of one seed."""
+class Placed(Artifact):
+    """One run of place and route, with the file that it made."""
 
-    @property
-    def routed(self) -> Run:
-        """What its run made."""
-
-
-P = TypeVar("P", bound=_Placed)
+    stage: ClassVar[str] = "placed"
+    routed: Run
 
 
-def seed_name(seed: int) -> str:
-    """The step that places and routes with this seed."""
+P = TypeVar("P", bound=Placed)
+
+
+def placements(
+    steps: Steps,
+    request: Request,
+    kind: type[P],
+    values: Callable[[int], Mapping[str, Any]],
+    run: Callable[[int, Path, Path], Run],
+) -> Seeds[P]:
+    """The seeds of a request, each kept as an artifact of `kind` by its `values`.
+
+    `run` takes the seed, an empty folder and where the log belongs.
+    """
+
+    def place(seed: int) -> P:
+        name = _seed_name(seed)
+        return steps.keep(
+            kind, name, values(seed), lambda folder: kind(routed=run(seed, folder, steps.log(name)))
+        )  # fmt: skip
+
+    clock = request.board.clock
+    return Seeds(place, request.seeds, enough=lambda placed: placed.routed.reaches(clock))
+
+
+def _seed_name(seed: int) -> str:
     return f"seed {seed}"
 
 
@@ -166,7 +187,7 @@ def best_seed(steps: Steps, placed: Mapping[int, P]) -> P:
     """The fastest without hold violations; raises `StageError` without one. Announces all."""
     for seed, each in placed.items():
         hold = f", {each.routed.hold} hold violations" if each.routed.hold else ""
-        steps.tell(seed_name(seed), f", {each.routed.mhz:.1f} MHz{hold}")
+        steps.tell(_seed_name(seed), f", {each.routed.mhz:.1f} MHz{hold}")
     return placed[best([each.routed for each in placed.values()]).seed]
 
 

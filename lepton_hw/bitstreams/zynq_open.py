@@ -7,18 +7,18 @@ never run on hardware.
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from lepton_hw.artifacts import Artifact
 from lepton_hw.bitstreams.request import Figures, Request
 from lepton_hw.bitstreams.seeds import Seeds
 from lepton_hw.bitstreams.steps import (
+    Placed,
     Steps,
     Synthesis,
     best_seed,
+    placements,
     proof,
     require_room,
-    seed_name,
     synthesis,
 )
 from lepton_hw.errors import InputError, StageError
@@ -36,10 +36,9 @@ from lepton_hw.xc7.database import Database
 PROVEN = 20
 
 
-class Placed(Artifact):
-    """One run of place and route, with its FASM."""
+class Routed(Placed):
+    """Of this family, with its FASM."""
 
-    stage: ClassVar[str] = "placed"
     routed: nextpnr_xilinx.Routed
 
 
@@ -124,23 +123,16 @@ def _placeable(netlist: Path) -> dict[str, Any]:
 def _seeds(
     steps: Steps, request: Request, made: Synthesis, values: dict[str, Any],
     nextpnr: nextpnr_xilinx.Nextpnr,
-) -> Seeds[Placed]:  # fmt: skip
+) -> Seeds[Routed]:  # fmt: skip
     board, netlist, pins = request.board, request.workdir / "placed.json", request.workdir / "x.xdc"
     netlist.write_text(json.dumps(values))
     pins.write_text("")  # the processor's pins are fixed, and there are no others
-
     of_all = {"netlist": made.digest, "mhz": board.clock, "part": board.part}
 
-    def place(seed: int) -> Placed:
-        def run(folder: Path) -> Placed:
-            log = steps.log(seed_name(seed))
-            return Placed(
-                routed=nextpnr.run(netlist, pins, board.part, board.clock, seed, folder, log)
-            )
+    def run(seed: int, folder: Path, log: Path) -> nextpnr_xilinx.Routed:
+        return nextpnr.run(netlist, pins, board.part, board.clock, seed, folder, log)
 
-        return steps.keep(Placed, seed_name(seed), of_all, run)
-
-    return Seeds(place, request.seeds, enough=lambda placed: placed.routed.reaches(board.clock))
+    return placements(steps, request, Routed, lambda _: of_all, run)
 
 
 def _clock(wanted: float, achieved: float, request: Request) -> float:

@@ -84,7 +84,11 @@ class Job:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, over the commands and the contents of all files, wherever they lie."""
+        """SHA-256, in hex, over the commands and the contents of all files, wherever they lie.
+
+        Raises `StageError` where a file is missing.
+        """
+        _require_files(self)
         files = {**self.sources, **self.data}
         return digest(
             {
@@ -178,7 +182,7 @@ def synthesise(job: Job, folder: Path, log: Path | None = None) -> Synthesised:
     Raises `StageError` where a file is missing, Yosys refuses the design, contents of a memory or
     parameters of a black box are lost, or cells are left that the family does not have.
     """
-    require_files(job)
+    _require_files(job)
     start = time.monotonic()
     log = log or folder / LOG
     with tempfile.TemporaryDirectory(prefix="lepton_yosys_") as scratch:
@@ -202,8 +206,7 @@ def synthesise(job: Job, folder: Path, log: Path | None = None) -> Synthesised:
     return Synthesised(folder / NETLIST, log, cells, time.monotonic() - start, identity())
 
 
-def require_files(job: Job) -> None:
-    """Raises `StageError` where a file of the job is missing."""
+def _require_files(job: Job) -> None:
     for name, path in (*job.sources.items(), *job.data.items()):
         if not path.is_file():
             raise StageError(
