@@ -42,8 +42,8 @@ def _turn(model: ModelWrapper, node: Any) -> bool:
     elif not _scales_turned(model, node):
         return False
     source, target = node.input[0], node.output[0]
-    node.input[0] = _between(model, source, TO_LAST)
-    node.output[0] = _between(model, target, TO_LAST)
+    node.input[0] = _like(model, source)
+    node.output[0] = _like(model, target)
     place = list(model.graph.node).index(node)
     for index, inputs, outputs, order in (
         (place, source, node.input[0], TO_LAST), (place + 2, node.output[0], target, TO_FIRST),
@@ -65,10 +65,10 @@ def _scales_turned(model: ModelWrapper, node: Any) -> bool:
     return False
 
 
-def _between(model: ModelWrapper, tensor: str, order: tuple[int, ...]) -> str:
-    """A new tensor like this one, with its axes in another order."""
+def _like(model: ModelWrapper, tensor: str) -> str:
+    """A new tensor like this one, channels last."""
     name: str = model.make_new_valueinfo_name()
     shape = model.get_tensor_shape(tensor)
-    model.set_tensor_shape(name, [shape[axis] for axis in order])
+    model.set_tensor_shape(name, [shape[axis] for axis in TO_LAST])
     model.set_tensor_datatype(name, model.get_tensor_datatype(tensor))
     return name

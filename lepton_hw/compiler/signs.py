@@ -6,7 +6,7 @@ FINN has them in front of bipolar weights only, where both become bits that are 
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
@@ -67,27 +67,26 @@ def _as_bits(model: ModelWrapper, node: Any) -> None:
     bit, twice = (model.make_new_valueinfo_name() for _ in range(2))
     place, shape = list(model.graph.node).index(node), model.get_tensor_shape(target)
     node.output[0] = bit
-    for step, (operator, inputs, output, value) in enumerate(
-        (("Mul", bit, twice, 2.0), ("Add", twice, target, -1.0))
+    for name, kind in ((bit, "BINARY"), (twice, "FLOAT32"), (target, "FLOAT32")):
+        model.set_tensor_shape(name, shape)
+        model.set_tensor_datatype(name, DataType[kind])
+    for step, (operator, source, result, value) in enumerate(
+        (("Mul", bit, twice, 2.0), ("Add", twice, target, -1.0)), 1
     ):
-        if output == twice:
-            info = helper.make_tensor_value_info(twice, TensorProto.FLOAT, shape)
-            model.graph.value_info.append(info)
         constant = model.make_new_valueinfo_name()
         model.set_initializer(constant, np.asarray(value, np.float32))
-        made = helper.make_node(operator, [inputs, constant], [output])
-        model.graph.node.insert(place + 1 + step, made)
-    model.set_tensor_shape(bit, shape)
-    model.set_tensor_datatype(bit, DataType["BINARY"])
-    for name in (twice, target):
-        model.set_tensor_datatype(name, DataType["FLOAT32"])
+        made = helper.make_node(operator, [source, constant], [result])
+        model.graph.node.insert(place + step, made)
 
 
 def _give_bits(sign: Any) -> None:
-    op = getCustomOp(sign)
-    op.set_nodeattr("out_dtype", "BINARY")
-    op.set_nodeattr("out_scale", 1.0)
-    op.set_nodeattr("out_bias", 0.0)
+    getCustomOp(sign).set_nodeattr("out_dtype", "BINARY")
+    _unscale(sign)
+
+
+def _unscale(sign: Any) -> None:
+    getCustomOp(sign).set_nodeattr("out_scale", 1.0)
+    getCustomOp(sign).set_nodeattr("out_bias", 0.0)
 
 
 def bits_for_thresholds(model: ModelWrapper) -> int:
@@ -193,8 +192,7 @@ def bare_signs(model: ModelWrapper) -> int:
     found = 0
     for node in model.graph.node:
         if _is_sign(node):
-            getCustomOp(node).set_nodeattr("out_scale", 1.0)
-            getCustomOp(node).set_nodeattr("out_bias", 0.0)
+            _unscale(node)
             found += 1
     return found
 

@@ -20,10 +20,9 @@ MOST_ENTRIES = 1 << 23
 def threshold(op: Threshold, source: Tensor, device: str) -> nn.Module:
     """The module for a layer: a table where the values at which anything changes lie close."""
     channels = max(len(op.thresholds), len(op.sign))
-    first, last = _span(op, source)
     is_small = channels * (source.high - source.low + 1) <= MOST_ENTRIES
-    if device != "cpu" and is_small:  # memory is what takes time: no clamp, which writes all again
-        first, last = source.range
+    # On a card memory is what takes time: no clamp, which writes all again.
+    first, last = source.range if device != "cpu" and is_small else _span(op, source)
     if channels * (last - first + 1) <= MOST_ENTRIES:
         return Table(op, source, first, last, device)
     return Search(op, source, device)
