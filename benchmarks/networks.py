@@ -16,12 +16,19 @@ def random_network(model: Model, shape: tuple[int, int, int], classes: int) -> A
     import torch
 
     from lepton_hw import models
-    from lepton_hw.models.network import door
-    from lepton_hw.training.settle import settle
 
     torch.manual_seed(1)
     network = models.build(model, shape, classes)
-    random = np.random.default_rng(2)
+    return calibrated(network, shape, np.random.default_rng(2))
+
+
+def calibrated(network: Any, shape: tuple[int, int, int], random: np.random.Generator) -> Any:
+    """The network after it has seen such images, its thresholds off integers."""
+    import torch
+
+    from lepton_hw.models.network import door
+    from lepton_hw.training.settle import settle
+
     with torch.no_grad():
         for _ in range(CALIBRATION):
             network.train()(door(random.integers(0, 256, (8, *shape)), network.flat))

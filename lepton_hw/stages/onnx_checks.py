@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lepton_hw.errors import InputError
 from lepton_hw.qonnx_names import ENLARGING, QUANT, QUANTISERS
@@ -83,12 +84,13 @@ def _require_finite(tensor: Any, file: Path) -> None:
             "float32 or integers",
             "export the model in float32",
         )
-    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
-        raise InputError(
-            f"{file}: tensor '{tensor.name}' holds NaN or infinity",
-            "finite numbers",
-            "train the model again",
-        )
+    require_finite(value, f"{file}: tensor '{tensor.name}' holds NaN or infinity")
+
+
+def require_finite(value: NDArray[Any], found: str) -> None:
+    """Floats must be numbers; `found` is what to say where one is none."""
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise InputError(found, "finite numbers", "train the model again")
 
 
 def _require_static(graph: Any, file: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lepton_hw.errors import InputError, LeptonError
 from lepton_hw.qonnx_names import QUANTISERS
-from lepton_hw.stages.onnx_checks import require_known
+from lepton_hw.stages.onnx_checks import require_finite, require_known
 from lepton_hw.stages.onnx_sizes import first_line, require_sizes
 from lepton_hw.stages.onnx_structure import require_attributes, require_order
 
@@ -74,13 +74,8 @@ def require_scale(value: Any, what: str) -> None:
 
 def _require_finite(model: Any, file: Path) -> None:
     for tensor in model.graph.initializer:
-        value = model.get_initializer(tensor.name)
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise InputError(
-                f"{file}: constant '{tensor.name}' holds NaN or infinity once computed",
-                "finite numbers",
-                "train the model again",
-            )
+        found = f"{file}: constant '{tensor.name}' holds NaN or infinity once computed"
+        require_finite(model.get_initializer(tensor.name), found)
 
 
 def _require_scales(model: Any, file: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.networks import calibrated
 from lepton_hw.models.layers import (
     Bits,
     Concat,
@@ -17,12 +18,7 @@ from lepton_hw.models.layers import (
     dense_block,
     signed_activation,
 )
-from lepton_hw.models.network import Network, door
-from lepton_hw.training.settle import settle
-
-#: Weights of a network at most, so that its RTL is built in seconds.
-MOST_WEIGHTS = 4_000
-CALIBRATION = 22
+from lepton_hw.models.network import Network
 
 
 @dataclass(frozen=True)
@@ -145,16 +141,8 @@ def random_network(seed: int) -> Made:
     torch.manual_seed(seed)
     growing = Growing(seed)
     made = _dense(growing) if growing.pick(range(5)) == 0 else _convolutional(growing)
-    rng = np.random.default_rng(seed)
-    with torch.no_grad():
-        for _ in range(CALIBRATION):
-            made.network.train()(door(_codes(rng, made.shape), made.network.flat))
-    settle(made.network, _codes(rng, made.shape))
+    calibrated(made.network, made.shape, np.random.default_rng(seed))
     return made
-
-
-def _codes(rng: np.random.Generator, shape: tuple[int, int, int]) -> Any:
-    return rng.integers(0, 256, (8, *shape))
 
 
 def _dense(growing: Growing) -> Made:
