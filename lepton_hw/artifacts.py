@@ -7,6 +7,7 @@ leaves either the old artifact or the new one, never half of one.
 import contextlib
 import errno
 import fcntl
+import filecmp
 import hashlib
 import json
 import os
@@ -196,7 +197,10 @@ def _concerns(error: OSError, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def new_folder(final: Path) -> Iterator[Path]:
-    """A temporary folder beside `final`; takes its place when the block ends without an error."""
+    """A temporary folder beside `final`; takes its place when the block ends without an error.
+
+    Files of a user's in the folder of an artifact are found in the new one, too.
+    """
     with _disk_errors(final.parent):
         _make(final.parent)
         for stale in final.parent.glob(f".{final.name}.tmp-*"):
@@ -204,6 +208,8 @@ def new_folder(final: Path) -> Iterator[Path]:
         folder = _beside(final)
         try:
             yield folder
+            if (folder / FILE).is_file():
+                _keep_others(final, folder)
             _take_place(folder, final)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -215,6 +221,37 @@ def _beside(final: Path) -> Path:
     folder = final.parent / f".{final.name}.tmp-{_unique()}"
     folder.mkdir()
     return folder
+
+
+def _keep_others(old: Path, new: Path) -> None:
+    """Copies the files of an artifact's folder that it does not list; below ``kept`` where the new
+    artifact has something of that name. Copies, so that a killed run has lost none.
+    """
+    ours = {FILE, *_listed(old)}
+    for path in sorted(old.rglob("*")):
+        name = path.relative_to(old)
+        if name.as_posix() in ours or not (path.is_symlink() or path.is_file()):
+            continue
+        target = new / name
+        if target.is_file() and filecmp.cmp(path, target, shallow=False):
+            continue
+        while not _is_free(target):
+            target = new / "kept" / target.relative_to(new)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target, follow_symlinks=False)
+
+
+def _listed(folder: Path) -> list[str]:
+    """Files of the artifact that is there, of whichever version; none where that cannot be read."""
+    try:
+        return list(json.loads((folder / FILE).read_text())["files"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _is_free(path: Path) -> bool:
+    in_the_way = [p for p in path.parents if os.path.lexists(p) and not p.is_dir()]
+    return not os.path.lexists(path) and not in_the_way
 
 
 def _take_place(folder: Path, final: Path) -> None:
