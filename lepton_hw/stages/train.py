@@ -3,6 +3,9 @@
 Deterministic by seed on a CPU. Never exports and never compiles.
 """
 
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +17,7 @@ from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
 from lepton_hw.sources import code_digest
-from lepton_hw.training.checkpoint import load_dict, packed
+from lepton_hw.training.checkpoint import LARGEST, load_dict, packed
 from lepton_hw.training.metrics import Metrics, metrics
 
 WEIGHTS = "weights.pt"
@@ -148,11 +151,28 @@ def load_weights(path: Path) -> dict[str, Any]:
     state = load_dict(path)
     if state is None or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(
-            f"{path} {'holds no weights' if path.is_file() else 'does not exist'}",
+            f"{path} {_what_is_wrong(path)}",
             f"a {WEIGHTS} of an earlier training",
             "check the path",
         )
     return state
+
+
+def _what_is_wrong(path: Path) -> str:
+    """Why a path gives no weights."""
+    try:
+        about = path.stat()
+    except (FileNotFoundError, ValueError):  # as of a name with a zero in it
+        return "does not exist"
+    except OSError as error:  # too long, a loop of links, not permitted, below a file
+        return f"cannot be read ({error.strerror})"
+    if not stat.S_ISREG(about.st_mode):
+        return "is a folder" if stat.S_ISDIR(about.st_mode) else "is a device or a pipe"
+    if not os.access(path, os.R_OK):
+        return f"cannot be read ({os.strerror(errno.EACCES)})"
+    if about.st_size > LARGEST:
+        return f"has {about.st_size:,} bytes, more than {LARGEST:,},"
+    return "holds no weights"
 
 
 def _start_from(network: Any, path: Path, progress: Progress) -> None:
