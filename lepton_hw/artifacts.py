@@ -80,14 +80,17 @@ def folder_digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a file so that no reader ever sees half of it."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file so that no reader ever sees half of it, even after a loss of power."""
+    mode = "xb" if isinstance(content, bytes) else "x"
     with _disk_errors(path.parent):
         _make(path.parent)
         new = path.parent / f".{path.name}.{_unique()}"
         try:
-            with new.open("x") as file:  # not `tempfile`, whose files the owner alone may read
-                file.write(text)
+            with new.open(mode) as file:  # not `tempfile`, whose files the owner alone may read
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
             new.replace(path)
         except BaseException:
             new.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import pytest
 from lepton_hw import artifacts
 from lepton_hw.artifacts import Artifact, load, locked, new_folder, save, unchanged
 from lepton_hw.errors import InputError
+from lepton_hw.training import checkpoint
 
 
 class Thing(Artifact):
@@ -212,10 +213,13 @@ def test_rights_are_those_that_the_user_wants(
     before = os.umask(mask)
     try:
         artifact = make(tmp_path / "thing")
+        checkpoint.write(tmp_path / "build", "key", {"epoch": 1})
         with locked(tmp_path / "build", print):
             pass
     finally:
         os.umask(before)
     assert artifact.folder.stat().st_mode & 0o777 == folder
-    for path in (artifact.path(artifacts.FILE), tmp_path / "build" / ".lock"):
+    files = artifact.path(artifacts.FILE), *(tmp_path / "build").iterdir()
+    assert {path.name for path in files} == {artifacts.FILE, ".lock", checkpoint.FILE}
+    for path in files:
         assert path.stat().st_mode & 0o777 == file
