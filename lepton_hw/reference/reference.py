@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lepton_hw.errors import InputError, MissingTool, StageError
+from lepton_hw.devices import require_device
+from lepton_hw.errors import InputError, StageError
 from lepton_hw.reference.bounds import storage
 from lepton_hw.reference.captured import Captured
 from lepton_hw.reference.graph import Graph, Ints, Tensor
@@ -30,7 +31,7 @@ class Reference:
             batches on a card; on a CPU it changes nothing.
 
     Raises:
-        MissingTool: where the device is not there.
+        InputError, MissingTool: where the device is none, or is not there.
         StageError: where a layer cannot be exact, or a chunk does not fit the card.
     """
 
@@ -42,10 +43,7 @@ class Reference:
         compiled: bool = False,
         captured: bool = False,
     ) -> None:
-        if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
-            raise MissingTool(
-                f"device '{device}' is not there", "cpu, or cuda with a card", "use device cpu"
-            )
+        require_device(device)
         if batch is not None and batch < 1:
             raise InputError(f"batch is {batch}", "1 or more", "give another batch")
         self.graph, self.device = graph, device

@@ -13,6 +13,7 @@ from lepton_hw.artifacts import Artifact, digest, file_digest
 from lepton_hw.board import Board
 from lepton_hw.data import load
 from lepton_hw.data.dataset import Dataset
+from lepton_hw.devices import require_device
 from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
@@ -51,7 +52,8 @@ def run(
     """Trains the network of the flow and writes ``weights.pt`` into `workdir`.
 
     `checkpoints` is a folder that outlives a killed run; without one nothing can be resumed.
-    Raises `InputError` for a bad recipe or data, `StageError` where training diverges.
+    Raises `InputError` for a bad recipe or data, `MissingTool` without the device, `StageError`
+    where training diverges.
     """
     import torch
 
@@ -64,7 +66,7 @@ def run(
             "the tables [data], [model] and [train]",
             "start at the export stage",
         )
-    _check_device(device)
+    require_device(device)
     dataset = load(flow.data, progress)
     torch.manual_seed(flow.train.seed)
     network = build_network(flow, dataset)
@@ -196,12 +198,3 @@ def _start_from(network: Any, path: Path, progress: Progress) -> None:
             "weights of the same network, bit widths and width",
             "correct train.init or [model]",
         )
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda without a usable GPU", "a CUDA device", "use --device cpu")
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"device '{device}'", "cpu or cuda", "correct --device")

@@ -219,7 +219,7 @@ def test_divergence_and_bad_augmentation_and_device(tmp_path: Path) -> None:
     shrunk = flow.model_copy(update={"data": flow.data.model_copy(update={"augment": (crop,)})})
     with pytest.raises(InputError, match=r"images of \(8, 8, 1\) into \(8, 6, 1\)"):
         train.run(shrunk, BOARD, work)
-    with pytest.raises(InputError, match="device 'tpu'"):
+    with pytest.raises(InputError, match="device is 'tpu'"):
         train.run(flow, BOARD, work, device="tpu")
 
 
