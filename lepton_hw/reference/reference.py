@@ -3,7 +3,7 @@
 Any number of frames in bounded memory; every tensor between by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -64,8 +64,7 @@ class Reference:
         """Frames on the device, in chunks; what `compute` takes. All of them at once."""
         (frames,) = self._single(codes).values()
         checked = self._checked(frames, self.graph.tensors[self.graph.inputs[0]])
-        parts = range(0, len(checked), self.batch)
-        return [torch.from_numpy(checked[at : at + self.batch]).to(self.device) for at in parts]
+        return [chunk for _, (chunk,) in self._chunks([checked])]
 
     def compute(self, chunks: list[torch.Tensor]) -> list[torch.Tensor]:
         """The output of each chunk, on the device."""
@@ -100,12 +99,18 @@ class Reference:
         count = len(inputs[0])
         shapes = {name: self.graph.tensors[name].shape for name in names}
         found = {name: np.empty((count, *shape), np.int64) for name, shape in shapes.items()}
-        for start in range(0, count, self.batch):
-            part = slice(start, start + self.batch)
-            chunk = tuple(torch.from_numpy(each[part]).to(self.device) for each in inputs)
+        for part, chunk in self._chunks(inputs):
             for name, value in self._infer(chunk, names).items():
                 found[name][part] = value.cpu().numpy().reshape(found[name][part].shape)
         return found
+
+    def _chunks(
+        self, inputs: list[NDArray[Any]]
+    ) -> Iterator[tuple[slice, tuple[torch.Tensor, ...]]]:
+        """Where the frames of each chunk stand, and these on the device, when it is their turn."""
+        for start in range(0, len(inputs[0]), self.batch):
+            part = slice(start, start + self.batch)
+            yield part, tuple(torch.from_numpy(each[part]).to(self.device) for each in inputs)
 
     def _infer(self, chunk: tuple[Any, ...], names: tuple[str, ...]) -> dict[str, Any]:
         network, is_full = self._network(names), len(chunk[0]) == self.batch
