@@ -7,7 +7,6 @@ leaves either the old artifact or the new one, never half of one.
 import contextlib
 import errno
 import fcntl
-import filecmp
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from typing import IO, Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from lepton_hw.errors import InputError
+from lepton_hw.kept_files import keep_others
 
 FILE = "artifact.json"
 
@@ -212,7 +212,7 @@ def new_folder(final: Path) -> Iterator[Path]:
         try:
             yield folder
             if (folder / FILE).is_file():
-                _keep_others(final, folder)
+                keep_others(final, folder, FILE)
             _take_place(folder, final)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -224,37 +224,6 @@ def _beside(final: Path) -> Path:
     folder = final.parent / f".{final.name}.tmp-{_unique()}"
     folder.mkdir()
     return folder
-
-
-def _keep_others(old: Path, new: Path) -> None:
-    """Copies the files of an artifact's folder that it does not list; below ``kept`` where the new
-    artifact has something of that name. Copies, so that a killed run has lost none.
-    """
-    ours = {FILE, *_listed(old)}
-    for path in sorted(old.rglob("*")):
-        name = path.relative_to(old)
-        if name.as_posix() in ours or not (path.is_symlink() or path.is_file()):
-            continue
-        target = new / name
-        if target.is_file() and filecmp.cmp(path, target, shallow=False):
-            continue
-        while not _is_free(target):
-            target = new / "kept" / target.relative_to(new)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target, follow_symlinks=False)
-
-
-def _listed(folder: Path) -> list[str]:
-    """Files of the artifact that is there, of whichever version; none where that cannot be read."""
-    try:
-        return list(json.loads((folder / FILE).read_text())["files"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
-
-
-def _is_free(path: Path) -> bool:
-    in_the_way = [p for p in path.parents if os.path.lexists(p) and not p.is_dir()]
-    return not os.path.lexists(path) and not in_the_way
 
 
 def _take_place(folder: Path, final: Path) -> None:

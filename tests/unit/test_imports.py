@@ -13,7 +13,7 @@ from lepton_hw.sources import ROOT, imports, module_file
 
 #: Part of the package → rank; see the design page. Fractions order the parts of one rank.
 RANKS = {
-    "errors": 0, "progress": 0, "sources": 0,
+    "errors": 0, "progress": 0, "sources": 0, "kept_files": 0,
     "toml_values": 1, "artifacts": 1, "datatypes": 1, "qonnx_names": 1,
     "onnx_tensors": 1, "devices": 1,
     "board": 1.1, "flow": 1.1, "design": 1.1, "contract": 1.1, "netlist": 1.1,
