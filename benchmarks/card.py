@@ -26,6 +26,7 @@ from benchmarks.card_case import Case
 from benchmarks.table import write
 from lepton_hw import __version__, reference
 from lepton_hw.artifacts import write_atomically
+from lepton_hw.devices import cards
 from lepton_hw.errors import LeptonError
 from lepton_hw.executors.phases import finished
 from lepton_hw.measure import machine
@@ -176,9 +177,7 @@ def main() -> None:
         card_case.prepare()
     if options.prepare:
         return
-    import torch
-
-    if options.device != "cpu" and not torch.cuda.is_available():
+    if options.device != "cpu" and not cards():
         print("no CUDA card is there; expected one; measure the CPU by make bench-reference")
         sys.exit(2)
     case, begin = card_case.read(), time.perf_counter()

@@ -18,7 +18,7 @@ from lepton_hw import __version__
 from lepton_hw.artifacts import write_atomically
 from lepton_hw.board import Board, load_board
 from lepton_hw.compiler.compile import specialize
-from lepton_hw.compiler.folding import Choices, Folding, choices, price, search
+from lepton_hw.compiler.folding import Choices, Folding, Goal, choices, price, search
 from lepton_hw.compiler.steps import FinnSteps
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.errors import LeptonError
@@ -66,8 +66,8 @@ def specialized(file: Path, board: Board) -> ModelWrapper:
 def duel(model: ModelWrapper, among: Choices, board: Board, fps: int) -> Duel:
     """Both searches at the same target on the same kernels, priced by the same models."""
     finn = price(set_folding(model, int(board.clock * 1e6 / fps)), board)
-    cheaper = search(model, board, finn.cycles, budget=finn.cost, among=among)
-    faster = search(model, board, None, budget=finn.cost, among=among)
+    cheaper = search(model, board, Goal(finn.cycles), budget=finn.cost, among=among)
+    faster = search(model, board, Goal(), budget=finn.cost, among=among)
     return Duel(finn, cheaper, faster)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.networks import flow_of, untrained
 from benchmarks.table import write
 from lepton_hw.board import load_board
+from lepton_hw.devices import cards
 from lepton_hw.executors.base import Executor
 from lepton_hw.executors.finn_executor import FinnExecutor
 from lepton_hw.executors.qonnx_executor import QonnxExecutor
@@ -77,8 +78,6 @@ def milliseconds(sides: dict[str, Side], codes: Ints) -> dict[str, tuple[float, 
 
 def main() -> None:
     """Measures a CNV-sized network of 3 bits; fails where a goal is missed or integers differ."""
-    import torch
-
     _use_one_core()
     cnv = Model(name="cnv_strided", weight_bits=3, act_bits=3)
     file = untrained(cnv, (32, 32, 3), 10, Path("build/bench/cnv_3bit.onnx"))
@@ -98,7 +97,7 @@ def main() -> None:
         "qonnx": Side(_one_by_one(qonnx), SLOW_IMAGES),
         "finn": Side(FinnExecutor(finns, contract).infer, SLOW_IMAGES),
     }
-    if torch.cuda.is_available():
+    if cards():
         card = ReferenceExecutor(finns, contract, device="cuda")
         sides["reference on CUDA"] = Side(card.infer, IMAGES, time.perf_counter)
     else:

@@ -22,6 +22,7 @@ from typing import IO, Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from lepton_hw.errors import InputError
+from lepton_hw.kept_files import keep_others
 
 FILE = "artifact.json"
 
@@ -79,14 +80,17 @@ def folder_digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a file so that no reader ever sees half of it."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file so that no reader ever sees half of it, even after a loss of power."""
+    mode = "xb" if isinstance(content, bytes) else "x"
     with _disk_errors(path.parent):
         _make(path.parent)
         new = path.parent / f".{path.name}.{_unique()}"
         try:
-            with new.open("x") as file:  # not `tempfile`, whose files the owner alone may read
-                file.write(text)
+            with new.open(mode) as file:  # not `tempfile`, whose files the owner alone may read
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
             new.replace(path)
         except BaseException:
             new.unlink(missing_ok=True)
@@ -196,7 +200,10 @@ def _concerns(error: OSError, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def new_folder(final: Path) -> Iterator[Path]:
-    """A temporary folder beside `final`; takes its place when the block ends without an error."""
+    """A temporary folder beside `final`; takes its place when the block ends without an error.
+
+    Files of a user's in the folder of an artifact are found in the new one, too.
+    """
     with _disk_errors(final.parent):
         _make(final.parent)
         for stale in final.parent.glob(f".{final.name}.tmp-*"):
@@ -204,6 +211,8 @@ def new_folder(final: Path) -> Iterator[Path]:
         folder = _beside(final)
         try:
             yield folder
+            if (folder / FILE).is_file():
+                keep_others(final, folder, FILE)
             _take_place(folder, final)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

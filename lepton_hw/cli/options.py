@@ -16,7 +16,7 @@ Vectors = Annotated[
 ]
 #: Its bound, 12 days, is where cycles still are a number.
 Latency = Annotated[float | None, typer.Option(help="of one frame, likewise", max=1e12)]
-Device = Annotated[str, typer.Option(help="cpu or cuda, for training")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1, for training")]
 Identity = Annotated[str, typer.Option(help="file of the SSH key, if not ssh's own choice")]
 AsJson = Annotated[bool, typer.Option("--json", help="print results as JSON")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]

@@ -176,7 +176,7 @@ def _require_fit(
     use: Use, board: Board, specialized: ModelWrapper, fastest: Folding | None
 ) -> None:
     def fitting_fps() -> int | None:
-        found = fastest or search(specialized, board, None)
+        found = fastest or search(specialized, board, Goal())
         return int(board.clock * 1e6 / found.cycles) if found.fits else None
 
     require_fit(use, board, fitting_fps)

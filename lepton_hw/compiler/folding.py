@@ -84,13 +84,12 @@ def choices(model: ModelWrapper, board: Board) -> Choices:
 def search(
     model: ModelWrapper,
     board: Board,
-    target: int | Goal | None,
+    goal: Goal,
     budget: Mapping[str, float] | None = None,
     fixed: Mapping[str, Mapping[str, Any]] | None = None,
     among: Choices | None = None,
 ) -> Folding:
-    """The cheapest folding of at most `target` cycles per frame; without a target the fastest
-    that fits the budget. A `Goal` may ask for a latency.
+    """The folding for a goal.
 
     Cost is the sum over resources of the share of the board that is used, width converters and
     FIFOs between the layers included. A rate that no folding reaches within the budget gives the
@@ -99,16 +98,15 @@ def search(
     Args:
         model: a specialised graph; it is not changed.
         board: whose part and resources count.
-        target: cycles a frame, a goal, or None.
+        goal: what it is chosen for.
         budget: what may be used of each of `RESOURCES`; default `usable`.
-        fixed: attributes, by node, that the choice must have. Without a target the others become
-            as fast as the slowest of these.
+        fixed: attributes, by node, that the choice must have. Without a goal the others become as
+            fast as the slowest of these.
         among: `choices` of the same model and board, where they are known.
 
     Raises `StageError` if some layer cannot reach the rate at all, or no folding that fits the
     latency.
     """
-    goal = target if isinstance(target, Goal) else Goal(target)
     among = among or choices(model, board)
     problem = _problem(among, board, budget, fixed or {})
     if goal == Goal() and fixed:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lepton_hw.compiler.folding_latency import Source, Wiring, waves
+from lepton_hw.compiler.folding_latency import Source, Wiring, latency, waves
 from lepton_hw.compiler.folding_options import Option
 from lepton_hw.compiler.folding_program import Columns, Problem
 from lepton_hw.compiler.folding_timing import Port
@@ -226,8 +226,10 @@ def points_of(wave: Wave) -> tuple[float, float, float]:
     return float(wave.first[0]), float(wave.last[0]), float(wave.last[-1])
 
 
-def corrected(timed: Timed, chosen: list[Option]) -> dict[tuple[str, int], float]:
-    """Offsets with which the bounds say of this choice what the model of waves says of it."""
+def corrected(timed: Timed, chosen: list[Option]) -> tuple[Offsets, int]:
+    """Offsets with which the bounds say of this choice what the model of waves says of it, and the
+    cycles of one frame that this model says.
+    """
     layers = layers_in(chosen)
     found = waves(timed.wiring, layers)
     offsets: dict[tuple[str, int], float] = {}
@@ -241,7 +243,7 @@ def corrected(timed: Timed, chosen: list[Option]) -> dict[tuple[str, int], float
                 value += float(np.dot(bound.of_input, coming) + np.dot(bound.of_output, out))
                 least[bound.point] = max(least[bound.point], value)
         offsets.update({(name, point): out[point] - least[point] for point in POINTS})
-    return offsets
+    return offsets, latency(timed.wiring, found)
 
 
 def _estimate(

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from lepton_hw.compiler.folding_latency import behind, latency, waves
-from lepton_hw.compiler.folding_latency_program import Timed, corrected, layers_in, solve
+from lepton_hw.compiler.folding_latency_program import Offsets, Timed, corrected, layers_in, solve
 from lepton_hw.compiler.folding_options import Option, Stream
 from lepton_hw.compiler.folding_program import Problem, total
 from lepton_hw.compiler.folding_waves import Wave
@@ -35,19 +35,19 @@ def quickest(timed: Timed, start: list[Option]) -> list[Option]:
         timed: options, which all are fast enough.
         start: a choice that fits, which the answer is at least as good as.
     """
-    best = _descended(_promising(timed, modelled(timed, start)), start)
-    offsets: Mapping[tuple[str, int], float] = {}
+    best, worth = _descended(_promising(timed, modelled(timed, start)), start)
+    offsets: Offsets = {}
     for _ in range(ROUNDS):
-        least = modelled(timed, best)
+        least, _price = worth
         timed = _promising(timed, least)
         chosen = solve(timed, offsets, price=WORTH * least)
         if chosen is None:
             break
-        chosen = _descended(timed, chosen)
-        offsets = corrected(timed, chosen)
-        if _worth(timed, chosen) >= _worth(timed, best):
+        chosen, its_worth = _descended(timed, chosen)
+        if its_worth >= worth:
             break
-        best = chosen
+        best, worth = chosen, its_worth
+        offsets, _cycles = corrected(timed, chosen)
     return best
 
 
@@ -56,16 +56,16 @@ def cheapest(timed: Timed, limit: int) -> list[Option] | None:
     none is, though `quickest` may find one.
     """
     timed = _promising(timed, limit)
-    offsets: Mapping[tuple[str, int], float] = {}
+    offsets: Offsets = {}
     asked = float(limit)
     for _ in range(TRIALS):
         chosen = solve(timed, offsets, asked)
         if chosen is None:
             return None
-        offsets = corrected(timed, chosen)
-        asked -= max(0, modelled(timed, chosen) - limit)
-        chosen = _descended(timed, chosen, limit)
-        if modelled(timed, chosen) <= limit:
+        offsets, cycles = corrected(timed, chosen)
+        asked -= max(0, cycles - limit)
+        chosen, (cycles, _price) = _descended(timed, chosen, limit)
+        if cycles <= limit:
             return chosen
     return None
 
@@ -134,8 +134,12 @@ def _figures(option: Option) -> tuple[float, ...]:
     return (*option.cost, *bounds)
 
 
-def _descended(timed: Timed, chosen: list[Option], limit: int = 0) -> list[Option]:
-    """Changes one layer after the other to what is best there, while that gains anything."""
+def _descended(
+    timed: Timed, chosen: list[Option], limit: int = 0
+) -> tuple[list[Option], tuple[int, float]]:
+    """Changes one layer after the other to what is best there, while that gains anything; says also
+    what the choice is worth then.
+    """
     best, worth = chosen, _worth(timed, chosen, limit)
     for _ in range(SWEEPS):
         before = worth
@@ -143,7 +147,7 @@ def _descended(timed: Timed, chosen: list[Option], limit: int = 0) -> list[Optio
             best, worth = _one_changed(timed, best, worth, group, limit)
         if worth == before:
             break
-    return best
+    return best, worth
 
 
 def _one_changed(

@@ -5,8 +5,10 @@ Asks FINN's operators (and our kernels) for their own estimates; chooses nothing
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +17,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.compiler.folding_costs import Cost, layer_cost
 from lepton_hw.compiler.folding_limits import WINDOW, can_be_built, no_folding
-from lepton_hw.compiler.folding_timing_of import Layer, layer_of
+from lepton_hw.compiler.folding_timing_of import Layer, layer_of, streams_into
 from lepton_hw.compiler.kernels.dot_formats import LUT_MEMORY_DEPTH, narrowest
 
 #: Layers that read a depthwise sliding window, whose SIMD must equal their PE.
@@ -38,30 +40,21 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True)
 class Option:
-    """One folding of a group of layers: attributes by node, cycles per frame, resources.
-
-    `width_in`, `width_out`: bits of its first input and output stream, in whole bytes. `layers`:
-    what each node of the group is in the model of latency.
+    """One folding of a group of layers: attributes by node, cycles per frame, resources, first
+    input and output stream; `read` reads `layers` off the graph.
     """
 
     attributes: dict[str, Attributes]
     cycles: int
     cost: Cost
-    width_in: int
-    width_out: int
-    layers: dict[str, Layer] = field(default_factory=dict)
+    stream_in: Stream
+    stream_out: Stream
+    read: Callable[[], dict[str, Layer]] = field(default=dict, repr=False, compare=False)
 
-    @property
-    def stream_in(self) -> Stream:
-        """Its first input."""
-        first = next(iter(self.layers.values()), None)
-        return Stream(self.width_in, first.inputs[0].width if first else self.width_in)
-
-    @property
-    def stream_out(self) -> Stream:
-        """Its first output."""
-        last = next(reversed(self.layers.values()), None)
-        return Stream(self.width_out, last.outputs[0].width if last else self.width_out)
+    @cached_property
+    def layers(self) -> dict[str, Layer]:
+        """What each node is in the model of latency; slow to read, and a rate needs it of few."""
+        return self.read()
 
 
 def depthwise_reader(model: ModelWrapper, node: Any) -> Any | None:
@@ -82,20 +75,13 @@ def options_of(
     `dsp`: whether units of DSPs may be among them. Raises `StageError` where there is none.
     """
     ops = {node.name: getCustomOp(node) for node in nodes}
-    before = [(node, [copy_of(a) for a in node.attribute]) for node in nodes]
     types = _weight_types(model, nodes)
     found = []
     for choice in _choices(model, nodes, ops, part, dsp):
-        for name, attributes in choice.items():
-            for key, value in attributes.items():
-                ops[name].set_nodeattr(key, value)
-            if "resType" in attributes:
-                ops[name].set_nodeattr("weightDataType", types[str(attributes["resType"])])
-        if all(can_be_built(op) for op in ops.values()):
-            found.append(_option(model, nodes, ops, choice, part))
-    for node, old in before:
-        del node.attribute[:]
-        node.attribute.extend(old)
+        folded = partial(_folded, ops, choice, types)
+        with folded():
+            if all(can_be_built(op) for op in ops.values()):
+                found.append(_option(model, ops, choice, part, folded))
     if not found:
         raise no_folding(ops[nodes[0].name])
     return found
@@ -104,32 +90,56 @@ def options_of(
 def present(model: ModelWrapper, nodes: list[Any], part: str) -> Option:
     """The folding that the nodes have."""
     ops = {node.name: getCustomOp(node) for node in nodes}
-    return _option(model, nodes, ops, {name: {} for name in ops}, part)
+    return _option(model, ops, {name: {} for name in ops}, part, nullcontext)
 
 
-def copy_of(attribute: Any) -> Any:
-    """An independent copy of an ONNX attribute."""
-    new = type(attribute)()
-    new.CopyFrom(attribute)
+def copy_of(value: Any) -> Any:
+    """An independent copy of a part of an ONNX graph."""
+    new = type(value)()
+    new.CopyFrom(value)
     return new
+
+
+@contextmanager
+def _folded(
+    ops: dict[str, Any], choice: dict[str, Attributes], types: dict[str, str]
+) -> Iterator[None]:
+    """The operators with these attributes; behind it as they were."""
+    before = [(op.onnx_node, copy_of(op.onnx_node)) for op in ops.values()]
+    for name, attributes in choice.items():
+        for key, value in attributes.items():
+            ops[name].set_nodeattr(key, value)
+        if "resType" in attributes:
+            ops[name].set_nodeattr("weightDataType", types[str(attributes["resType"])])
+    yield
+    for node, old in before:
+        node.CopyFrom(old)
 
 
 def _option(
     model: ModelWrapper,
-    nodes: list[Any],
     ops: dict[str, Any],
     choice: dict[str, Attributes],
     part: str,
+    folded: Callable[[], AbstractContextManager[None]],
 ) -> Option:
+    """The operators as they are folded now, which `folded` does again."""
+
+    def read() -> dict[str, Layer]:
+        with folded():
+            return {name: layer_of(model, op) for name, op in ops.items()}
+
+    first, last = next(iter(ops.values())), next(reversed(ops.values()))
     costs = np.sum([layer_cost(op, part) for op in ops.values()], axis=0)
     lut, bram18, uram, dsp = (float(x) for x in costs)
+    number = streams_into(model, first.onnx_node)[0]
     return Option(
         attributes=choice,
         cycles=max(int(op.get_exp_cycles()) for op in ops.values()),
         cost=(lut, bram18, uram, dsp),
-        width_in=ops[nodes[0].name].get_instream_width_padded(0),
-        width_out=ops[nodes[-1].name].get_outstream_width_padded(0),
-        layers={name: layer_of(model, op) for name, op in ops.items()},
+        stream_in=Stream(first.get_instream_width_padded(0), first.get_instream_width(number)),
+        stream_out=Stream(last.get_outstream_width_padded(0), last.get_outstream_width(0)),
+        read=read,
     )
 
 

@@ -64,7 +64,7 @@ def pick(problem: Problem, cycles: int, bounded: bool) -> list[Option] | None:
 
 def total(chosen: list[Option], edges: list[tuple[int, int]]) -> tuple[float, ...]:
     """Resources of these layers and of the streams between them."""
-    streams = [stream_cost(chosen[a].width_out, chosen[b].width_in) for a, b in edges]
+    streams = [stream_cost(chosen[a].stream_out.width, chosen[b].stream_in.width) for a, b in edges]
     costs = [*(option.cost for option in chosen), *streams]
     return tuple(float(x) for x in np.sum(costs, axis=0))
 
@@ -138,7 +138,7 @@ def _candidates(options: list[Option], cycles: int, problem: Problem) -> list[Op
     prices = np.asarray(problem.prices)
     fast = [option for option in options if option.cycles <= cycles]
     for option in sorted(fast, key=lambda o: float(prices @ o.cost)):
-        same = by_widths[option.width_in, option.width_out]
+        same = by_widths[option.stream_in.width, option.stream_out.width]
         if not any(all(a <= b for a, b in zip(o.cost, option.cost, strict=True)) for o in same):
             same.append(option)
     kept = [option for same in by_widths.values() for option in same]

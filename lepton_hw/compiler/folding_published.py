@@ -12,7 +12,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.board import Board
-from lepton_hw.compiler.folding import search, write_folding
+from lepton_hw.compiler.folding import Goal, search, write_folding
 from lepton_hw.compiler.folding_file import read_table, require_divisor
 from lepton_hw.errors import InputError
 
@@ -69,7 +69,7 @@ def own_folding(
                 require_divisor(path, name, known, key, value)
             fixed[nodes[index].name] = taken
         say(f"{path.name}: {len(names)} {kind} layers found by their order")
-    return write_folding(search(model, board, None, fixed=fixed), target)
+    return write_folding(search(model, board, Goal(), fixed=fixed), target)
 
 
 def _is_foreign(name: str) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from lepton_hw.contract import InputContract
-from lepton_hw.errors import InputError, MissingTool
+from lepton_hw.devices import require_device
+from lepton_hw.errors import InputError
 from lepton_hw.executors.base import Codes, Executor, to_codes
 from lepton_hw.executors.phases import Phases, finished, same
 
@@ -41,8 +42,7 @@ class FloatTorchExecutor(Executor):
         super().__init__(contract)
         if dtype not in TYPES:
             raise InputError(f"dtype is '{dtype}'", f"one of {', '.join(TYPES)}", "correct it")
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise MissingTool(f"device '{device}' is not there", "a CUDA card", "use device cpu")
+        require_device(device)
         self.name = f"pytorch {dtype}"
         # What tensor cores compute convolutions in; PyTorch would turn every tensor on its way.
         self.layout = torch.channels_last if device != "cpu" else torch.contiguous_format

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_hw.errors import InputError, StageError
+from lepton_hw.onnx_tensors import require_one_file
 from lepton_hw.reference.build import float_left
 
 
 class OnnxFile:
-    """A file read; nodes in order of execution."""
+    """A file read, and no other that it may point to; nodes in order of execution."""
 
     def __init__(self, path: Path) -> None:
         import onnx
@@ -22,13 +23,15 @@ class OnnxFile:
         from qonnx.core.modelwrapper import ModelWrapper
 
         try:
-            self.model = ModelWrapper(onnx.load(str(path)))
+            model = onnx.load(str(path), load_external_data=False)
         except (OSError, ValueError, DecodeError) as error:
             raise InputError(
                 f"{path} cannot be read ({error})",
                 "a QONNX file, or FINN's graph of hardware layers",
                 "check the path",
             ) from None
+        require_one_file(model, path)
+        self.model = ModelWrapper(model)
         self.path = path
         constants = {tensor.name for tensor in self.model.graph.initializer}
         self.inputs = [v.name for v in self.model.graph.input if v.name not in constants]

@@ -3,14 +3,15 @@
 Any number of frames in bounded memory; every tensor between by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lepton_hw.errors import InputError, MissingTool, StageError
+from lepton_hw.devices import require_device
+from lepton_hw.errors import InputError, StageError
 from lepton_hw.reference.bounds import storage
 from lepton_hw.reference.captured import Captured
 from lepton_hw.reference.graph import Graph, Ints, Tensor
@@ -30,7 +31,7 @@ class Reference:
             batches on a card; on a CPU it changes nothing.
 
     Raises:
-        MissingTool: where the device is not there.
+        InputError, MissingTool: where the device is none, or is not there.
         StageError: where a layer cannot be exact, or a chunk does not fit the card.
     """
 
@@ -42,10 +43,7 @@ class Reference:
         compiled: bool = False,
         captured: bool = False,
     ) -> None:
-        if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
-            raise MissingTool(
-                f"device '{device}' is not there", "cpu, or cuda with a card", "use device cpu"
-            )
+        require_device(device)
         if batch is not None and batch < 1:
             raise InputError(f"batch is {batch}", "1 or more", "give another batch")
         self.graph, self.device = graph, device
@@ -66,8 +64,7 @@ class Reference:
         """Frames on the device, in chunks; what `compute` takes. All of them at once."""
         (frames,) = self._single(codes).values()
         checked = self._checked(frames, self.graph.tensors[self.graph.inputs[0]])
-        parts = range(0, len(checked), self.batch)
-        return [torch.from_numpy(checked[at : at + self.batch]).to(self.device) for at in parts]
+        return [chunk for _, (chunk,) in self._chunks([checked])]
 
     def compute(self, chunks: list[torch.Tensor]) -> list[torch.Tensor]:
         """The output of each chunk, on the device."""
@@ -102,12 +99,18 @@ class Reference:
         count = len(inputs[0])
         shapes = {name: self.graph.tensors[name].shape for name in names}
         found = {name: np.empty((count, *shape), np.int64) for name, shape in shapes.items()}
-        for start in range(0, count, self.batch):
-            part = slice(start, start + self.batch)
-            chunk = tuple(torch.from_numpy(each[part]).to(self.device) for each in inputs)
+        for part, chunk in self._chunks(inputs):
             for name, value in self._infer(chunk, names).items():
                 found[name][part] = value.cpu().numpy().reshape(found[name][part].shape)
         return found
+
+    def _chunks(
+        self, inputs: list[NDArray[Any]]
+    ) -> Iterator[tuple[slice, tuple[torch.Tensor, ...]]]:
+        """Where the frames of each chunk stand, and these on the device, when it is their turn."""
+        for start in range(0, len(inputs[0]), self.batch):
+            part = slice(start, start + self.batch)
+            yield part, tuple(torch.from_numpy(each[part]).to(self.device) for each in inputs)
 
     def _infer(self, chunk: tuple[Any, ...], names: tuple[str, ...]) -> dict[str, Any]:
         network, is_full = self._network(names), len(chunk[0]) == self.batch

@@ -13,6 +13,7 @@ from typing import ClassVar
 from lepton_hw import artifacts
 from lepton_hw.artifacts import Artifact
 from lepton_hw.board import known_boards
+from lepton_hw.devices import cards
 from lepton_hw.errors import InputError, LeptonError
 from lepton_hw.executors import engines
 from lepton_hw.flow import Flow
@@ -132,9 +133,7 @@ def run(
 
 def _without_card(hosts: list[tuple[str, str]], absent: dict[str, str]) -> list[tuple[str, str]]:
     """One reason for all engines of a card that is not there."""
-    import torch
-
-    if torch.cuda.is_available() or all(kind != "gpu" for kind, _ in hosts):
+    if cards() or all(kind != "gpu" for kind, _ in hosts):
         return hosts
     absent["gpu"] = "this machine has no CUDA card that torch can use"
     return [each for each in hosts if each[0] != "gpu"]

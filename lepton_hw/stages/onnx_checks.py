@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_hw.errors import InputError
+from lepton_hw.onnx_tensors import require_one_file, tensors
 from lepton_hw.qonnx_names import ENLARGING, QUANT, QUANTISERS
-from lepton_hw.stages.onnx_structure import require_plain, tensors
+from lepton_hw.stages.onnx_structure import require_plain
 
 MAX_BYTES = 1 << 30
 LAYERS = ("Conv", "MatMul", "Gemm")
@@ -55,13 +56,8 @@ def read_onnx(file: Path) -> Any:
             f"{file} is not an ONNX model", "a QONNX file", "check the path of --model"
         )
     require_plain(proto, file)
+    require_one_file(proto, file)
     for tensor in tensors(proto.graph):
-        if tensor.external_data or tensor.data_location == tensor.EXTERNAL:
-            raise InputError(
-                f"{file} keeps tensor '{tensor.name}' in another file",
-                "a model in one file",
-                "save it again without external data",
-            )
         _require_finite(tensor, file)
     _require_static(proto.graph, file)
     return proto

@@ -5,7 +5,6 @@ constant folding runs whatever has constant inputs; so all of this is looked at 
 raises one `InputError`; none changes the model.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,16 +153,6 @@ def _attribute_problem(attribute: Any, expected: dict[str, int]) -> str | None:
     if unknown_sign or (attribute.name == "rounding_mode" and text.upper() not in ROUNDING):
         return f"is '{text or attribute.i}'"
     return None
-
-
-def tensors(graph: Any) -> Iterator[Any]:
-    """All constants of a graph without inner graphs, those in attributes too."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
 
 
 def _name(node: Any) -> str:

@@ -3,6 +3,9 @@
 Deterministic by seed on a CPU. Never exports and never compiles.
 """
 
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,11 +13,12 @@ from lepton_hw.artifacts import Artifact, digest, file_digest
 from lepton_hw.board import Board
 from lepton_hw.data import load
 from lepton_hw.data.dataset import Dataset
+from lepton_hw.devices import require_device
 from lepton_hw.errors import InputError
 from lepton_hw.flow import Flow
 from lepton_hw.progress import SILENT, Progress
 from lepton_hw.sources import code_digest
-from lepton_hw.training.checkpoint import load_dict, packed
+from lepton_hw.training.checkpoint import LARGEST, load_dict, packed
 from lepton_hw.training.metrics import Metrics, metrics
 
 WEIGHTS = "weights.pt"
@@ -48,7 +52,8 @@ def run(
     """Trains the network of the flow and writes ``weights.pt`` into `workdir`.
 
     `checkpoints` is a folder that outlives a killed run; without one nothing can be resumed.
-    Raises `InputError` for a bad recipe or data, `StageError` where training diverges.
+    Raises `InputError` for a bad recipe or data, `MissingTool` without the device, `StageError`
+    where training diverges.
     """
     import torch
 
@@ -61,7 +66,7 @@ def run(
             "the tables [data], [model] and [train]",
             "start at the export stage",
         )
-    _check_device(device)
+    require_device(device)
     dataset = load(flow.data, progress)
     torch.manual_seed(flow.train.seed)
     network = build_network(flow, dataset)
@@ -148,11 +153,28 @@ def load_weights(path: Path) -> dict[str, Any]:
     state = load_dict(path)
     if state is None or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(
-            f"{path} {'holds no weights' if path.is_file() else 'does not exist'}",
+            f"{path} {_what_is_wrong(path)}",
             f"a {WEIGHTS} of an earlier training",
             "check the path",
         )
     return state
+
+
+def _what_is_wrong(path: Path) -> str:
+    """Why a path gives no weights."""
+    try:
+        about = path.stat()
+    except (FileNotFoundError, ValueError):  # as of a name with a zero in it
+        return "does not exist"
+    except OSError as error:  # too long, a loop of links, not permitted, below a file
+        return f"cannot be read ({error.strerror})"
+    if not stat.S_ISREG(about.st_mode):
+        return "is a folder" if stat.S_ISDIR(about.st_mode) else "is a device or a pipe"
+    if not os.access(path, os.R_OK):
+        return f"cannot be read ({os.strerror(errno.EACCES)})"
+    if about.st_size > LARGEST:
+        return f"has {about.st_size:,} bytes, more than {LARGEST:,},"
+    return "holds no weights"
 
 
 def _start_from(network: Any, path: Path, progress: Progress) -> None:
@@ -176,12 +198,3 @@ def _start_from(network: Any, path: Path, progress: Progress) -> None:
             "weights of the same network, bit widths and width",
             "correct train.init or [model]",
         )
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda without a usable GPU", "a CUDA device", "use --device cpu")
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"device '{device}'", "cpu or cuda", "correct --device")

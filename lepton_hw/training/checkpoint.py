@@ -4,11 +4,11 @@ Written beside the build, never inside an artifact. A file of another recipe is 
 """
 
 import io
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
+
+from lepton_hw.artifacts import write_atomically
 
 FILE = "training.pt"
 #: Bytes of the largest file that is read; weights and optimiser of our largest network have 1 GB.
@@ -26,17 +26,7 @@ def packed(state: dict[str, Any]) -> bytes:
 
 def write(folder: Path, key: str, state: dict[str, Any]) -> None:
     """Replaces the checkpoint at once; a kill leaves the old one or the new one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{FILE}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(packed({"key": key, **state}))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(folder / FILE)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomically(folder / FILE, packed({"key": key, **state}))
 
 
 def read(folder: Path, key: str) -> dict[str, Any] | None:

@@ -4,19 +4,22 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
 from lepton_hw.board import LUT4_PER_LUT6, load_board
+from lepton_hw.compiler import folding_options
 from lepton_hw.compiler.compile import specialize
 from lepton_hw.compiler.folding import Choices, Folding, Goal, choices, price, search
 from lepton_hw.compiler.folding_costs import stream_cost
 from lepton_hw.compiler.folding_latency import modelled_latency
-from lepton_hw.compiler.folding_options import Option
+from lepton_hw.compiler.folding_options import Option, Stream
 from lepton_hw.compiler.folding_program import Problem, pick
 from lepton_hw.compiler.folding_published import own_folding
+from lepton_hw.compiler.folding_timing_of import Layer, layer_of, layers_of
 from lepton_hw.compiler.steps import FinnSteps
 from lepton_hw.compiler.world import finn_world
 from lepton_hw.errors import InputError, StageError
@@ -47,15 +50,45 @@ def within(cost: dict[str, float], budget: dict[str, float]) -> bool:
 
 
 def test_faster_costs_more_and_the_goal_is_met(graph: ModelWrapper, among: Choices) -> None:
-    found = [search(graph, BOARD, cycles, among=among) for cycles in (500, 2000, 20000)]
+    found = [search(graph, BOARD, Goal(cycles), among=among) for cycles in (500, 2000, 20000)]
     assert all(one.cycles <= goal for one, goal in zip(found, (500, 2000, 20000), strict=True))
     shares = [one.cost["lut"] / 53200 + one.cost["dsp"] / 220 for one in found]
     assert shares == sorted(shares, reverse=True)
 
 
+def test_a_rate_needs_the_timing_of_the_chosen_alone(
+    graph: ModelWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes as long as all else of an option. What is read later leaves the graph as it is."""
+    before = graph.model.SerializeToString()
+    asked: list[str] = []
+
+    def counted(model: ModelWrapper, op: Any) -> Layer:
+        asked.append(op.onnx_node.name)
+        return layer_of(model, op)
+
+    monkeypatch.setattr(folding_options, "layer_of", counted)
+    among = choices(graph, BOARD)
+    assert asked == []
+    search(graph, BOARD, Goal(2000), among=among)
+    assert sorted(asked) == sorted(node.name for node in graph.graph.node)
+    for option in (options[-1] for options in among.groups):
+        folded = copy.deepcopy(graph)
+        for name, attributes in option.attributes.items():
+            op = getCustomOp(folded.get_node_from_name(name))
+            for key, value in attributes.items():
+                op.set_nodeattr(key, value)
+        again = {name: layers_of(folded)[name] for name in option.attributes}
+        if not any(
+            node.op_type.startswith("MVAU") and node.name in again for node in graph.graph.node
+        ):  # whose weights change their type, too
+            assert option.layers == again
+    assert graph.model.SerializeToString() == before
+
+
 def test_the_graph_then_costs_what_the_search_said(graph: ModelWrapper, among: Choices) -> None:
     """No attribute that the search counts with is left out of its answer."""
-    found = search(graph, BOARD, 1024, among=among)
+    found = search(graph, BOARD, Goal(1024), among=among)
     model = copy.deepcopy(graph)
     for node in model.graph.node:
         for key, value in found.attributes.get(node.name, {}).items():
@@ -70,18 +103,18 @@ def test_the_graph_then_costs_what_the_search_said(graph: ModelWrapper, among: C
 @pytest.mark.parametrize("resource", ["lut", "bram18"])
 def test_a_budget_is_kept(graph: ModelWrapper, among: Choices, resource: str) -> None:
     """As fast as with everything, or slower, but never above the budget."""
-    free = search(graph, BOARD, 1024, among=among)
+    free = search(graph, BOARD, Goal(1024), among=among)
     budget = {**EVERYTHING, resource: 0.7 * free.cost[resource]}
-    found = search(graph, BOARD, None, budget=budget, among=among)
+    found = search(graph, BOARD, Goal(), budget=budget, among=among)
     assert found.fits
     assert within(found.cost, budget)
-    more = search(graph, BOARD, None, budget=EVERYTHING, among=among)
+    more = search(graph, BOARD, Goal(), budget=EVERYTHING, among=among)
     assert more.cycles <= found.cycles
 
 
 def test_what_runs_out_is_replaced(graph: ModelWrapper, among: Choices) -> None:
     """Without DSPs the same speed is reached in LUTs."""
-    found = search(graph, BOARD, 1024, budget={**EVERYTHING, "dsp": 0.0}, among=among)
+    found = search(graph, BOARD, Goal(1024), budget={**EVERYTHING, "dsp": 0.0}, among=among)
     assert (found.fits, found.cost["dsp"]) == (True, 0.0)
     assert found.cycles <= 1024
     used = {a["resType"] for a in found.attributes.values() if "resType" in a}
@@ -90,7 +123,7 @@ def test_what_runs_out_is_replaced(graph: ModelWrapper, among: Choices) -> None:
 
 def test_a_layer_may_be_given(graph: ModelWrapper, among: Choices) -> None:
     given = {"MVAU_rtl_1": {"PE": 2, "SIMD": 1}}
-    found = search(graph, BOARD, None, fixed=given, among=among)
+    found = search(graph, BOARD, Goal(), fixed=given, among=among)
     assert (found.attributes["MVAU_rtl_1"]["PE"], found.attributes["MVAU_rtl_1"]["SIMD"]) == (2, 1)
     alone = next(
         option
@@ -103,11 +136,12 @@ def test_a_layer_may_be_given(graph: ModelWrapper, among: Choices) -> None:
 
 def test_no_folding_is_fast_enough(graph: ModelWrapper, among: Choices) -> None:
     with pytest.raises(StageError, match=r"layer \w+ needs at least [\d,]+ cycles a frame"):
-        search(graph, BOARD, 3, among=among)
+        search(graph, BOARD, Goal(3), among=among)
 
 
 def option(name: str, width: int, lut: float) -> Option:
-    return Option({name: {"PE": width}}, 10, (lut, 0.0, 0.0, 0.0), width, width)
+    stream = Stream(width, width)
+    return Option({name: {"PE": width}}, 10, (lut, 0.0, 0.0, 0.0), stream, stream)
 
 
 def test_streams_between_layers_count() -> None:
@@ -116,7 +150,7 @@ def test_streams_between_layers_count() -> None:
     problem = Problem(groups, [(0, 1)], (1e9, 1.0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0))
     chosen = pick(problem, 10, bounded=True)
     assert chosen is not None
-    assert [o.width_out for o in chosen] == [64, 64]
+    assert [o.stream_out.width for o in chosen] == [64, 64]
     assert stream_cost(64, 64)[0] < stream_cost(8, 64)[0] < stream_cost(24, 64)[0]
 
 
@@ -170,7 +204,7 @@ def test_a_file_of_another_network(graph: ModelWrapper, tmp_path: Path) -> None:
 def test_foldings_are_values(graph: ModelWrapper, among: Choices) -> None:
     """The same question has the same answer, and the graph is left as it was."""
     before = graph.model.SerializeToString()
-    first, second = (search(graph, BOARD, 2000, among=among) for _ in range(2))
+    first, second = (search(graph, BOARD, Goal(2000), among=among) for _ in range(2))
     assert isinstance(first, Folding)
     assert first == second
     choices(graph, BOARD)
@@ -187,7 +221,7 @@ def test_a_board_without_dsp48_gets_units_of_luts_only(
         model, _ = steps.front(ModelWrapper(str(built.exported.path("model.onnx"))))
         ours = specialize(steps, model)
         among = choices(ours, board)
-        found = search(ours, board, None, among=among)
+        found = search(ours, board, Goal(), among=among)
     assert len(matrix_units(ours)) == len(matrix_units(graph)) > 0
     options = [option for group in among.groups for option in group]
     assert {option.cost[3] for option in options} == {0.0}
@@ -209,7 +243,7 @@ def quick(graph: ModelWrapper, among: Choices) -> Folding:
 
 def test_the_least_latency_at_a_rate(graph: ModelWrapper, among: Choices, quick: Folding) -> None:
     """Within budget and rate; far below the cheapest of that rate, and as the graph then says."""
-    cheap = search(graph, BOARD, 2000, fixed=SOME, among=among)
+    cheap = search(graph, BOARD, Goal(2000), fixed=SOME, among=among)
     assert quick.fits
     assert quick.cycles <= 2000
     assert quick.latency < 0.5 * cheap.latency

@@ -1,8 +1,5 @@
-"""The integer path: exact at the bounds of each arithmetic, on a real design, and in refusing."""
+"""The integer path: exact at the bounds of each arithmetic, and on a real design."""
 
-from contextlib import nullcontext
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,9 +7,8 @@ import pytest
 
 from lepton_hw import reference
 from lepton_hw.compiler.execute import FinnGraph
-from lepton_hw.errors import InputError, MissingTool, StageError
+from lepton_hw.errors import InputError, MissingTool
 from lepton_hw.executors.reference_executor import ReferenceExecutor
-from lepton_hw.reference import network as reference_network
 from lepton_hw.reference import products
 from lepton_hw.reference.graph import Graph, Node, Tensor
 from lepton_hw.reference.ir import MatMul, Threshold
@@ -21,8 +17,6 @@ from lepton_hw.reference.reference import Reference
 from lepton_hw.reference.thresholds import Search, Table, threshold
 
 from .conftest import Built
-from .tiny_onnx import FEATURES, dense
-from .tiny_onnx import Graph as TinyGraph
 
 
 def one(op: Any, low: int, high: int, size: int) -> Graph:
@@ -83,37 +77,6 @@ def test_matrices_with_strides_of_their_own() -> None:
         assert np.array_equal(run(view).numpy(), exact(view.numpy(), op))
 
 
-def test_an_adder_that_saturates_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As x86 without VNNI adds two products of 8 bits: in 16 bits, at most 32,767."""
-    import torch
-
-    def saturating(left: Any, right: Any) -> Any:
-        pairs = (left.to(torch.int32)[:, :, None] + 128) * right.to(torch.int32)
-        pairs = pairs.reshape(len(left), -1, 2, right.shape[1]).sum(2).clamp(-32768, 32767)
-        return pairs.sum(1) - 128 * right.to(torch.int32).sum(0)
-
-    monkeypatch.setattr(reference_network, "has_fast_int8", lambda device: True)
-    monkeypatch.setattr(torch, "_int_mm", saturating)
-    for weight, kind in ((64, "int8"), (65, "float32")):
-        op = MatMul(np.full((4, 2), weight), np.zeros(2, np.int64))
-        run = Reference(one(op, -128, 127, 4))
-        assert run.network.layers[0].arithmetic.kind == kind
-        frames = np.array([[127] * 4, [-128] * 4])
-        assert np.array_equal(run.infer(frames), exact(frames, op))
-
-
-def test_floats_that_round_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.setattr(reference_network, "has_fast_int8", lambda device: False)
-    rounding = products.Product._wide
-    monkeypatch.setattr(
-        products.Product, "_wide", lambda self, x: rounding(self, x).to(torch.bfloat16).to(int)
-    )
-    with pytest.raises(StageError, match="layer 'layer' is not exact in float32 on cpu"):
-        Reference(one(MatMul(np.full((9, 1), 77), np.zeros(1, np.int64)), 0, 255, 9))
-
-
 @pytest.mark.parametrize("spread", [1 << 10, 1 << 40])
 def test_tables_and_searches_agree_with_comparing(spread: int) -> None:
     rng = np.random.default_rng(2)
@@ -168,153 +131,6 @@ def test_cuda(built: Built) -> None:
         assert np.array_equal(run.infer(vectors["inputs"]), vectors["torch_codes"])
 
 
-class FakeGraph:
-    """What was launched, as a CUDA graph keeps it: the same memory in, the same memory out."""
-
-    def __init__(self) -> None:
-        self.again: Any = lambda: None
-
-    def replay(self) -> None:
-        self.again()
-
-
-def test_launches_that_are_captured_see_new_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a fake of CUDA's streams and graphs: no card."""
-    import torch
-
-    for name in ("device", "stream", "graph"):
-        monkeypatch.setattr(torch.cuda, name, lambda what: nullcontext())
-    monkeypatch.setattr(torch.cuda, "Stream", lambda: SimpleNamespace(wait_stream=lambda s: None))
-    monkeypatch.setattr(torch.cuda, "current_stream", torch.cuda.Stream)
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
-    run = Reference(one(MatMul(np.ones((4, 1), np.int64), np.zeros(1, np.int64)), 0, 9, 4), batch=2)
-    network = run.network
-    run._captures = True
-    first = np.arange(4).repeat(4).reshape(4, 4)
-    assert run.infer(first[:2]).tolist() == [[0], [4]]
-    captured = run._captured
-    assert captured is not None
-    kept = captured._outputs
-
-    def again() -> None:
-        with torch.inference_mode():
-            for name, value in network.infer(captured._inputs, run.graph.outputs).items():
-                kept[name].copy_(value)
-
-    captured._graph.again = again
-    assert run.infer(first).tolist() == [[0], [4], [8], [12]]  # two replays, neither overwritten
-    monkeypatch.setattr(captured, "infer", None)
-    assert run.infer(first[:3:2][:1]).tolist() == [[0]]  # a chunk of another size is not replayed
-    assert run.taps(first[:2], ("x",))["x"].tolist() == first[:2].tolist()
-
-
-def test_units_that_refuse_a_shape_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    def refuse(left: Any, right: Any) -> Any:
-        raise RuntimeError("CUBLAS_STATUS_NOT_SUPPORTED")
-
-    monkeypatch.setattr(reference_network, "has_fast_int8", lambda device: True)
-    monkeypatch.setattr(torch, "_int_mm", refuse)
-    op = MatMul(np.full((4, 2), 3), np.zeros(2, np.int64))
-    run = Reference(one(op, 0, 15, 4))
-    assert run.network.layers[0].arithmetic.kind == "float32"
-
-
-def test_a_library_that_refuses_many_rows_is_found_before_the_first_frame(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import torch
-
-    def refuse(left: Any, right: Any) -> Any:
-        if len(left) > 100:
-            raise RuntimeError("CUBLAS_STATUS_NOT_SUPPORTED")
-        return (left.to(torch.int32)[:, :, None] * right.to(torch.int32)).sum(1)
-
-    monkeypatch.setattr(reference_network, "has_fast_int8", lambda device: True)
-    monkeypatch.setattr(torch, "_int_mm", refuse)
-    graph = one(MatMul(np.full((4, 2), 3), np.zeros(2, np.int64)), 0, 15, 4)
-    for batch, kind in ((100, "int8"), (101, "float32")):
-        run = Reference(graph, batch=batch)
-        run.device = "cpu:0"  # rehearsed as a card is
-        assert run._rehearsed(graph).layers[0].arithmetic.kind == kind
-
-
-def test_a_chunk_that_does_not_fit_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    def full(*_: Any, **__: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB. GPU 0 has ...")
-
-    run = Reference(one(MatMul(np.ones((4, 2), np.int64), np.zeros(2, np.int64)), 0, 15, 4))
-    run.device = "cpu:0"
-    monkeypatch.setattr(reference_network.IntegerNetwork, "infer", full)
-    with pytest.raises(
-        StageError, match=r"frames at once do not fit cpu:0 \(CUDA out of memory\); "
-    ):
-        run._rehearsed(run.graph)
-
-
-def test_floats_are_exact_whatever_the_caller_has_set() -> None:
-    """torch has two ways to say it, and refuses the old one after the new one."""
-    import torch
-
-    op = MatMul(np.full((9, 1), 77), np.zeros(1, np.int64))
-    libraries = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
-    before = [library.fp32_precision for library in libraries]
-    try:
-        for library in libraries:
-            library.fp32_precision = "tf32"
-        with products.exact_floats():
-            assert [library.fp32_precision for library in libraries] == ["ieee", "ieee"]
-            assert torch.get_float32_matmul_precision() == "highest"
-        assert [library.fp32_precision for library in libraries] == ["tf32", "tf32"]
-        frames = np.array([[255] * 9])
-        assert np.array_equal(Reference(one(op, 0, 255, 9)).infer(frames), exact(frames, op))
-    finally:
-        for library, precision in zip(libraries, before, strict=True):
-            library.fp32_precision = precision
-    assert torch.get_float32_matmul_precision() == "highest"
-
-
-@pytest.mark.parametrize("high", [4095, 4096])
-def test_mantissas_that_are_too_short_are_found(monkeypatch: pytest.MonkeyPatch, high: int) -> None:
-    """As TF32 has: the largest input may be a power of two, the one below it is not."""
-    import torch
-
-    wide = products.Product._wide
-
-    def short(self: Any, flat: Any) -> Any:
-        bits = flat.to(torch.float32).view(torch.int32)
-        return wide(self, ((bits + (1 << 12)) >> 13 << 13).view(torch.float32))
-
-    monkeypatch.setattr(products.Product, "_wide", short)
-    op = MatMul(np.ones((3, 2), np.int64), np.zeros(2, np.int64))
-    with pytest.raises(StageError, match="not exact in float32"):
-        Reference(one(op, 0, high, 3))
-
-
-def test_one_network_is_compiled_for_one_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    shapes: list[Any] = []
-
-    def backend(module: Any, inputs: list[Any]) -> Any:
-        shapes.append([tuple(each.shape) for each in inputs if each.dim() == 2])
-        return module.forward
-
-    torch._dynamo.reset()
-    monkeypatch.setattr(torch._dynamo.config, "fail_on_recompile_limit_hit", True)
-    op = MatMul(np.ones((4, 2), np.int64), np.zeros(2, np.int64))
-    for batch in (2, 5):
-        run = Reference(one(op, 0, 15, 4), batch=batch)
-        run.network.compile(dynamic=False, backend=backend)
-        frames = np.random.default_rng(batch).integers(0, 16, (3 * batch + 1, 4))
-        assert np.array_equal(run.infer(frames), exact(frames, op))
-    assert len(shapes) == 2  # and none for the odd chunk
-    torch._dynamo.reset()
-
-
 def test_fifos_are_left_out_where_nobody_looks(built: Built) -> None:
     graph = reference.read(built.compiled.path("finn.onnx"))
     kept = quickest(graph)
@@ -340,64 +156,3 @@ def test_frames_that_are_no_frames() -> None:
     with pytest.raises(InputError, match="input 'x' of type float64; expected integers"):
         run.infer(np.zeros((1, 4)))
     assert run.infer(np.zeros((0, 4), np.int64)).shape == (0, 1)
-
-
-def typed(file: Path, kind: str = "INT4") -> Path:
-    """The file with an integer datatype at its input."""
-    from qonnx.core.datatype import DataType
-    from qonnx.core.modelwrapper import ModelWrapper
-
-    model = ModelWrapper(str(file))
-    model.set_tensor_datatype(model.graph.input[0].name, DataType[kind])
-    model.save(str(file))
-    return file
-
-
-def test_a_float_is_refused_by_tensor(tmp_path: Path) -> None:
-    file = tmp_path / "m.onnx"
-    with pytest.raises(StageError, match="tensor 'image' is an input of type FLOAT32"):
-        reference.read(dense(file))
-    with pytest.raises(StageError, match="tensor 'weight0' is a constant that is not whole"):
-        reference.read(typed(dense(file, weight_bits=None, input_bits=None)))
-    graph = TinyGraph()
-    tensor = graph.node("Mul", ["image", graph.constant("scale", np.linspace(0.1, 0.6, 6))], "s")
-    weight = graph.constant("weight", np.ones((FEATURES, 3), np.float32))
-    graph.save(file, graph.node("MatMul", [tensor, weight], "out"))
-    with pytest.raises(StageError, match="tensor 's' is made of channels or branches without a c"):
-        reference.read(typed(file))
-
-
-@pytest.mark.parametrize(
-    ("kind", "factor", "message"),
-    [
-        ("INT4", 0.5, "tensor 'factor' is a constant that is not whole"),
-        ("FLOAT32", 2.0, "tensor 'x' is an input of type FLOAT32"),
-    ],
-)
-def test_a_float_in_finns_graph(tmp_path: Path, kind: str, factor: float, message: str) -> None:
-    from onnx import helper
-
-    from lepton_hw.compiler.node_design import node_model
-
-    node = helper.make_node(
-        "ElementwiseMul_rtl", ["x", "factor"], ["y"], name="mul", domain="finn.custom_op.x"
-    )
-    values = {"x": ((1, 4), kind)}, {"y": ((1, 4), "FLOAT32")}
-    model = node_model([node], *values, {"factor": (np.full(4, factor, np.float32), "FLOAT32")})
-    model.save(str(tmp_path / "finn.onnx"))
-    with pytest.raises(StageError, match=message):
-        reference.read(tmp_path / "finn.onnx")
-
-
-def test_an_unknown_layer_is_refused_by_name(tmp_path: Path) -> None:
-    file = typed(dense(tmp_path / "m.onnx", input_bits=None, extra="Sigmoid"))
-    with pytest.raises(StageError, match=r"layer 'Sigmoid_extra' \(Sigmoid\) is not known"):
-        reference.read(file)
-
-
-def test_a_file_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "m.onnx").write_bytes(b"no model")
-    with pytest.raises(InputError, match="cannot be read"):
-        reference.read(tmp_path / "m.onnx")
-    with pytest.raises(InputError, match="cannot be read"):
-        reference.read(tmp_path / "nothing.onnx")

@@ -141,8 +141,33 @@ def test_weights_are_read_from_plain_files_only(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (Path("/dev/zero"), pipe):
-        with pytest.raises(InputError, match="does not exist"):
+        with pytest.raises(InputError, match=r"is a device or a pipe; expected a weights\.pt of"):
             train.load_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("folder", "is a folder"),
+        ("x" * 300, r"cannot be read \(File name too long\)"),
+        ("loop", r"cannot be read \(Too many levels of symbolic links\)"),
+        ("file/x", r"cannot be read \(Not a directory\)"),
+        ("large", r"has 4,294,967,297 bytes, more than 4,294,967,296,"),
+        ("none", "does not exist"),
+        ("file", "holds no weights"),
+        ("a\0b", "does not exist"),
+    ],
+)
+def test_a_path_that_gives_no_weights_is_called_what_it_is(
+    tmp_path: Path, name: str, what: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("text")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(checkpoint.LARGEST + 1)
+    with pytest.raises(InputError, match=f" {what}"):
+        train.run(small_flow(init=str(tmp_path / name)), BOARD, folder(tmp_path, "work"))
 
 
 def test_transfer_keeps_the_body_and_replaces_the_head(tmp_path: Path) -> None:
@@ -194,7 +219,7 @@ def test_divergence_and_bad_augmentation_and_device(tmp_path: Path) -> None:
     shrunk = flow.model_copy(update={"data": flow.data.model_copy(update={"augment": (crop,)})})
     with pytest.raises(InputError, match=r"images of \(8, 8, 1\) into \(8, 6, 1\)"):
         train.run(shrunk, BOARD, work)
-    with pytest.raises(InputError, match="device 'tpu'"):
+    with pytest.raises(InputError, match="device is 'tpu'"):
         train.run(flow, BOARD, work, device="tpu")
 
 

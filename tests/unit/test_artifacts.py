@@ -1,7 +1,6 @@
-"""Artifacts: written whole or not at all, one writer at a time, and noticed when they change."""
+"""Artifacts: written whole or not at all, and noticed when they change."""
 
 import errno
-import multiprocessing as mp
 import os
 import re
 from pathlib import Path
@@ -12,8 +11,7 @@ import pytest
 from lepton_hw import artifacts
 from lepton_hw.artifacts import Artifact, load, locked, new_folder, save, unchanged
 from lepton_hw.errors import InputError
-from lepton_hw.onboard.errors import DesignError
-from lepton_hw.onboard.transport import claim
+from lepton_hw.training import checkpoint
 
 
 class Thing(Artifact):
@@ -180,88 +178,6 @@ def test_a_file_in_the_way_is_one_sentence(tmp_path: Path) -> None:
     assert "pass another one with --build-dir" in str(error.value)
 
 
-def _hold(folder: Path, held: Any, release: Any) -> None:
-    with locked(folder, lambda _: None):
-        held.set()
-        release.wait(60)
-
-
-def test_a_second_build_waits_and_is_told_who_holds_it(tmp_path: Path) -> None:
-    context = mp.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, held, release))
-    holder.start()
-    assert held.wait(60)
-    told: list[str] = []
-
-    def waiting(who: str) -> None:
-        told.append(who)
-        release.set()  # only now can the lock be had: the wait below is real
-
-    with locked(tmp_path, waiting):
-        holder.join(60)
-        assert holder.exitcode == 0
-    assert told == [f"process {holder.pid} on {os.uname().nodename}"]
-
-
-def test_a_free_lock_is_taken_at_once(tmp_path: Path) -> None:
-    told: list[str] = []
-    for _ in range(2):
-        with locked(tmp_path, told.append):
-            pass
-    assert told == []
-
-
-def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    context = mp.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, held, release))
-    holder.start()
-    assert held.wait(60)
-    holder.kill()
-    holder.join(60)
-    told: list[str] = []
-    with locked(tmp_path, told.append):
-        pass
-    assert told == []
-
-
-def in_the_way(path: Path, kind: str) -> None:
-    """Makes something at `path` that is no lock; its neighbour `precious` is a file."""
-    precious = path.with_name("precious")
-    precious.write_text("keep me")
-    if kind == "link":
-        path.symlink_to(precious)
-    elif kind == "link to nothing":
-        path.symlink_to(path.with_name("new"))
-    elif kind == "pipe":
-        os.mkfifo(path)
-    else:
-        path.mkdir()
-
-
-@pytest.mark.parametrize("kind", ["link", "link to nothing", "pipe", "folder"])
-def test_only_a_plain_file_is_the_lock(tmp_path: Path, kind: str) -> None:
-    in_the_way(tmp_path / ".lock", kind)
-    with pytest.raises(InputError) as error, locked(tmp_path, print):
-        pass
-    assert str(error.value) == (
-        f"{tmp_path}/.lock is a link, a folder or a device; expected a plain file, which is the "
-        "lock; remove it."
-    )
-    assert (tmp_path / "precious").read_text() == "keep me"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "precious"]
-
-
-@pytest.mark.parametrize("kind", ["link", "link to nothing", "pipe", "folder"])
-def test_only_a_plain_file_is_the_lock_of_a_board(tmp_path: Path, kind: str) -> None:
-    in_the_way(tmp_path / "lock", kind)
-    with pytest.raises(DesignError, match=r"/lock is a link, a folder or a device; .* remove it"):
-        claim(tmp_path / "lock")
-    assert (tmp_path / "precious").read_text() == "keep me"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "precious"]
-
-
 @pytest.mark.parametrize(
     ("folder", "reason"),
     [
@@ -297,10 +213,13 @@ def test_rights_are_those_that_the_user_wants(
     before = os.umask(mask)
     try:
         artifact = make(tmp_path / "thing")
+        checkpoint.write(tmp_path / "build", "key", {"epoch": 1})
         with locked(tmp_path / "build", print):
             pass
     finally:
         os.umask(before)
     assert artifact.folder.stat().st_mode & 0o777 == folder
-    for path in (artifact.path(artifacts.FILE), tmp_path / "build" / ".lock"):
+    files = artifact.path(artifacts.FILE), *(tmp_path / "build").iterdir()
+    assert {path.name for path in files} == {artifacts.FILE, ".lock", checkpoint.FILE}
+    for path in files:
         assert path.stat().st_mode & 0o777 == file

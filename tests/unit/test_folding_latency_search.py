@@ -10,7 +10,7 @@ import pytest
 from lepton_hw.compiler.folding_latency import Source, Wiring, behind
 from lepton_hw.compiler.folding_latency_program import Timed, corrected, layers_in, solve
 from lepton_hw.compiler.folding_latency_search import cheapest, cost, modelled, quickest
-from lepton_hw.compiler.folding_options import Option
+from lepton_hw.compiler.folding_options import Option, Stream
 from lepton_hw.compiler.folding_program import Problem, total
 from lepton_hw.compiler.folding_timing import Matrix, Port
 from lepton_hw.compiler.folding_timing_of import Layer
@@ -28,7 +28,8 @@ def unit(name: str, vectors: int, pe: int, simd: int, luts: float) -> Option:
         (Port(vectors, SIZE // pe, 4 * pe),),
     )
     cycles = vectors * layer.inputs[0].beats * layer.outputs[0].beats
-    return Option({name: {"PE": pe}}, cycles, (luts, 0, 0, 0), 4 * simd, 4 * pe, {name: layer})
+    streams = [Stream(4 * lanes, 4 * lanes) for lanes in (simd, pe)]
+    return Option({name: {"PE": pe}}, cycles, (luts, 0, 0, 0), *streams, lambda: {name: layer})
 
 
 def chain(layers: int, vectors: int, seed: int, share: float) -> Timed:
@@ -105,7 +106,8 @@ def test_corrected_bounds_say_what_the_waves_say() -> None:
     timed = chain(3, 6, 1, share=1.0)
     chosen = [options[5] for options in timed.problem.groups]
     alone = replace(timed, problem=replace(timed.problem, groups=[[each] for each in chosen]))
-    offsets = corrected(alone, chosen)
+    offsets, cycles = corrected(alone, chosen)
+    assert cycles == modelled(alone, chosen)
     assert solve(alone, offsets, limit=modelled(alone, chosen)) == chosen
     assert solve(alone, offsets, limit=modelled(alone, chosen) - 1) is None
 

@@ -13,8 +13,9 @@ from lepton_hw.sources import ROOT, imports, module_file
 
 #: Part of the package → rank; see the design page. Fractions order the parts of one rank.
 RANKS = {
-    "errors": 0, "progress": 0, "sources": 0,
+    "errors": 0, "progress": 0, "sources": 0, "kept_files": 0,
     "toml_values": 1, "artifacts": 1, "datatypes": 1, "qonnx_names": 1,
+    "onnx_tensors": 1, "devices": 1,
     "board": 1.1, "flow": 1.1, "design": 1.1, "contract": 1.1, "netlist": 1.1,
     "certificate": 1.2, "finn_settings": 1.2, "netlist_checks": 1.2, "netlist_box": 1.2,
     "deployment": 1.3,
@@ -33,13 +34,14 @@ RANKS = {
 #: Heavy or conflicting worlds → the only parts that may import them.
 WORLDS = {
     "finn": {"compiler"},
-    "torch": {"models", "data", "reference", "executors", "training", "evaluate", "stages"},
+    "torch": {"models", "data", "reference", "executors", "training", "evaluate", "stages",
+              "devices"},
     "brevitas": {"models", "reference", "executors", "training", "evaluate", "stages"},
     "qonnx": {"models", "compiler", "reference", "executors", "stages"},
     "pynq": {"onboard", "virtual"},
     "pynqmetadata": {"virtual"},
     "grpc": {"virtual"},
-}
+}  # fmt: skip
 #: The board has these and its standard library, and nothing of ours; Pillow where it is installed.
 ONBOARD = {"numpy", "pynq", "PIL"}
 
