@@ -35,6 +35,7 @@ class Options:
     """How to connect. The files replace ssh's own; without them it uses those of the user.
 
     `connect_timeout` is in seconds; a dead connection is noticed after three times `alive`.
+    `forward` is a port here that leads to one there, as ``-L`` takes it; nothing else is forwarded.
     """
 
     identity: Path | None = None
@@ -42,6 +43,7 @@ class Options:
     config: Path | None = None
     connect_timeout: int = 10
     alive: int = 5
+    forward: str = ""
 
 
 class Finished(NamedTuple):
@@ -80,7 +82,9 @@ class Ssh:
             "ServerAliveCountMax": "3",
             "ForwardAgent": "no",
             "ForwardX11": "no",
-            "ClearAllForwardings": "yes",
+            # With one of our own it would be cleared, too; ssh's configuration may add others then.
+            "ClearAllForwardings": "no" if chosen.forward else "yes",
+            "ExitOnForwardFailure": "yes",
             "PermitLocalCommand": "no",
             "ControlPath": "none",  # a connection of our own, which ends with us
             "LogLevel": "ERROR",
@@ -94,6 +98,7 @@ class Ssh:
             *(["-F", str(chosen.config.absolute())] if chosen.config is not None else []),
             "-T",
             *(part for name, value in settings.items() for part in ("-o", f"{name}={value}")),
+            *(["-L", chosen.forward] if chosen.forward else []),
             *(["-p", str(host.port)] if host.port else []),
             *(["-l", host.user] if host.user else []),
             "--", host.name,
