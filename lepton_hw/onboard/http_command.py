@@ -12,10 +12,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError
+from .errors import HardwareError, InputError
 from .http_routes import routes_of
 from .http_server import Address, Server
-from .service import Service, Settings
+from .service import UNSURE, Service, Settings
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -58,10 +58,11 @@ def run(engine: Engine, name: str, address: Address, settings: Settings, tied: b
     """Serves `engine` as the model `name` until SIGINT or SIGTERM; closes it at the end.
 
     `tied` ends it with standard input, too: for whoever started it and may be gone. Raises
-    `DriverError` where a golden vector is wrong or the address cannot be used.
+    `DriverError` where a golden vector is wrong at the start, the address cannot be used, or the
+    hardware gives nothing but errors.
     """
     ending = threading.Event()
-    service = Service(engine, settings)
+    service = Service(engine, settings, give_up=ending.set)
     try:
         server = Server(address, routes_of(service, check_name(name)), service)
         before = _signals(ending)
@@ -79,6 +80,12 @@ def run(engine: Engine, name: str, address: Address, settings: Settings, tied: b
             )
             ending.wait()
             server.stop()
+            if service.state == UNSURE:
+                raise HardwareError(
+                    f"the hardware gives errors only ({service.why.rstrip('.')})",
+                    "golden vectors that can be computed",
+                    "start the service again, which loads the bitstream anew",
+                )
         finally:
             server.server_close()
             for number, handler in before.items():

@@ -98,7 +98,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, address: Address, routes: tuple[Route, ...], service: Service) -> None:
         self.routes, self._room = routes, threading.Semaphore(CONNECTIONS)
-        self._answering, self._changed = 0, threading.Condition()
+        self._answering, self._changed, self.stopping = 0, threading.Condition(), False
         make = service.metrics
         self.requests = make.counter(
             "lepton_requests_total", "Requests by route and status.", "route", "code"
@@ -130,6 +130,7 @@ class Server(ThreadingHTTPServer):
         if self._room.acquire(blocking=False):
             super().process_request(request, client_address)
             return
+        self.requests.add(1, "other", "503")
         try:
             request.settimeout(0.1)
             request.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -155,6 +156,7 @@ class Server(ThreadingHTTPServer):
 
     def stop(self, seconds: float = 10.0) -> None:
         """Accepts no more, then waits for the answers that are being made."""
+        self.stopping = True
         self.shutdown()
         self.server_close()
         with self._changed:
@@ -239,6 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _send(self, reply: Reply) -> None:
+        self.close_connection = self.close_connection or self.server.stopping
         self.send_response(reply.code)
         for header, value in (
             ("Content-Type", reply.kind),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .batching import Batcher, Busy
 from .errors import DriverError, HardwareError
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 #: What a service can be. Only when ready it computes for others; unsure, after an error of the
 #: hardware, until golden vectors pass again; wrong, for good, once they did not.
 STARTING, READY, UNSURE, WRONG, ENDING = "starting", "ready", "unsure", "wrong", "ending"
-#: Between two checks of hardware that gave an error.
-RETRY_SECONDS = 1.0
+#: Between two checks of hardware that gave an error, and after how many it is given up.
+RETRY_SECONDS, RETRIES = 1.0, 10
 STATES = (STARTING, READY, UNSURE, WRONG, ENDING)
 
 
@@ -45,10 +45,18 @@ DEFAULT = Settings()
 
 
 class Service:
-    """One engine for many threads; `state` is one of `STATES`, `why` its reason."""
+    """One engine for many threads; `state` is one of `STATES`, `why` its reason.
 
-    def __init__(self, engine: Engine, settings: Settings = DEFAULT) -> None:
-        self.engine, self.settings = engine, settings
+    `give_up` is called where hardware gives nothing but errors: a new start may mend that.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings = DEFAULT,
+        give_up: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self.engine, self.settings, self._give_up = engine, settings, give_up
         self.state, self.why = STARTING, ""
         self._lock, self._alarm = threading.Lock(), threading.Event()
         self.metrics = Registry()
@@ -157,6 +165,7 @@ class Service:
 
     def _check_on(self) -> None:
         """Checks until the end: at the set times, and at once after an error."""
+        failed = 0
         while self.state not in (WRONG, ENDING):
             self._alarm.wait(self.settings.check_seconds or None)
             self._alarm.clear()
@@ -165,10 +174,14 @@ class Service:
             try:
                 self._checked(self.settings.check_frames)
             except DriverError:
-                if self.state == UNSURE:  # once more, but not at once
+                if self.state == UNSURE:
+                    failed += 1
+                    if failed == RETRIES:
+                        self._give_up()
                     time.sleep(RETRY_SECONDS)
-                    self._alarm.set()
+                    self._alarm.set()  # once more
             else:
+                failed = 0
                 self._become(READY)
 
     def _become(self, state: str, why: str = "") -> None:

@@ -42,6 +42,7 @@ def serve(
         return
     with places.reached(place, folder) as found:
         argv, variables = places.driver_here(found, folder, arguments(_joined(*listen)))
+        variables["PYTHONWARNINGS"] = "ignore"  # of pynq, about sensors that a PC lacks
         try:
             process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables

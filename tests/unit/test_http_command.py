@@ -1,0 +1,139 @@
+"""``driver.py --http`` as a process: it says where it is, answers, and ends as it should."""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from onboard_cases import fake
+
+from lepton_hw.onboard.command import main
+from lepton_hw.onboard.errors import InputError
+from lepton_hw.onboard.http_command import check_name, unit
+from lepton_hw.onboard.http_server import Address
+
+HERE = Path(__file__).parent
+#: The driver with the fake of the registers; "flip" makes its golden vectors wrong.
+PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from pathlib import Path
+import onboard_cases
+from lepton_hw.onboard.command import main
+if sys.argv[1] == "flip":
+    del sys.argv[1]
+    right = onboard_cases.network
+    onboard_cases.network = lambda codes: right(codes) + 1
+sys.exit(main(sys.argv[2:], Path(sys.argv[1]), onboard_cases.fake()))
+"""
+
+
+@contextmanager
+def served(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    argv = [sys.executable, "-c", PROGRAM, str(HERE), str(folder), "--http", ":0", *more]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # A shell that ignores SIGINT hands that on.
+    with subprocess.Popen(argv, text=True, **pipes, preexec_fn=_listen_to_sigint) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.fullmatch(
+            r"net on TUL PYNQ-Z2 at http://127\.0\.0\.1:(\d+), design abababababab; "
+            r"9 of 9 golden vectors identical\n",
+            line,
+        )
+        assert found, (line, process.stderr.read())
+        try:
+            yield process, int(found[1])
+        finally:
+            process.kill()
+
+
+def _listen_to_sigint() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def ready(port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/v2/models/net/ready")
+    return connection.getresponse().status
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal(folder: Path, number: int) -> None:
+    with served(folder, "--name", "net") as (process, port):
+        assert ready(port) == 200
+        process.send_signal(number)
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_tied_it_ends_with_its_input(folder: Path) -> None:
+    with served(folder, "--name", "net", "--tied") as (process, port):
+        assert ready(port) == 200
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+def test_a_wrong_board_does_not_serve(folder: Path) -> None:
+    argv = [sys.executable, "-c", PROGRAM, str(HERE), "flip", str(folder), "--http", ":0"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.match(
+        r"golden vector \(0, 0\) gives -?\d+; expected -?\d+, as certified", done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--http", "x:1:2"], "the address is 'x:1:2'"),
+        (["--http", ":0", "--name", "a/b"], "the name is 'a/b'"),
+        (["--http", ":0", "--name", ".."], "the name is '..'"),
+        (["--http", "203.0.113.1:0"], "203.0.113.1:0 cannot be listened on"),
+    ],
+)
+def test_what_it_refuses(
+    folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments, folder, fake()) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize("arguments", [["--systemd"], ["--http", ":0", "--infer"]])
+def test_what_does_not_go_together(folder: Path, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments, folder, fake())
+
+
+def test_a_unit_for_systemd(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--http", "0.0.0.0:80", "--name", "net", "--systemd"], folder) == 0
+    text = capsys.readouterr().out
+    assert f"WorkingDirectory={folder.resolve()}\n" in text
+    command = re.search(r"^ExecStart=/bin/bash -c '(.*)'$", text, re.MULTILINE)
+    assert command is not None
+    # What systemd hands to bash: a dollar for two.
+    shell = command[1].replace("$$", "$").replace("exec ", "echo ")
+    done = subprocess.run(
+        ["/bin/bash", "-c", shell], capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    assert done.stdout == "python3 driver.py --http 0.0.0.0:80 --name net\n"
+
+
+def test_a_unit_takes_no_folder_that_systemd_would_read_otherwise() -> None:
+    for folder in ("/a b", "/a%h", "/a$x", "/a'b", "/a\nExecStart=/bin/x"):
+        with pytest.raises(InputError, match="a path of plain characters"):
+            unit(Path(folder), "net", Address())
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ü", "x" * 65, ".x", "a\n"])
+def test_names_that_no_url_holds(name: str) -> None:
+    with pytest.raises(InputError, match="the name is"):
+        check_name(name)
