@@ -83,9 +83,11 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _pass_on(stream: IO[str], said: list[str]) -> None:
-    """Prints what comes, and keeps the last line for an error."""
+    """Prints what comes, but for the sentence of an error, which is said at the end."""
     for line in stream:
         said[:] = [line.rstrip()]
+        if places.sentence(said[0]):
+            continue
         with contextlib.suppress(OSError):
             print(line, end="", file=sys.stderr, flush=True)
 

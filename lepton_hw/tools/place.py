@@ -153,13 +153,18 @@ def not_started(program: str, error: OSError) -> StageError:
     )
 
 
+def sentence(line: str) -> re.Match[str] | None:
+    """The three parts of an error of the driver's own."""
+    return re.fullmatch(r"(.*); expected (.*); (.*)", line)
+
+
 def require_success(ran: Ran, place: Place) -> Ran:
     """Raises `StageError` with the last line that a failed driver said."""
     if ran.code == 0:
         return ran
     lines = [line.strip() for line in ran.said.splitlines() if line.strip()]
     said = lines[-1].rstrip(".") if lines else f"exit code {ran.code} and no word"
-    parts = re.fullmatch(r"(.*); expected (.*); (.*)", said)  # a sentence of the driver's own
+    parts = sentence(said)
     if parts:
         raise StageError(f"on {place}, {parts[1]}", parts[2], parts[3])
     raise StageError(f"the driver failed on {place} ({said})", "it to end well", "see what it says")

@@ -18,28 +18,15 @@ from lepton_hw.onboard.errors import InputError
 from lepton_hw.onboard.http_command import check_name, unit
 from lepton_hw.onboard.http_server import Address
 
-HERE = Path(__file__).parent
-#: The driver with the fake of the registers; "flip" makes its golden vectors wrong.
-PROGRAM = """
-import sys
-sys.path.insert(0, sys.argv.pop(1))
-from pathlib import Path
-import onboard_cases
-from lepton_hw.onboard.command import main
-if sys.argv[1] == "flip":
-    del sys.argv[1]
-    right = onboard_cases.network
-    onboard_cases.network = lambda codes: right(codes) + 1
-sys.exit(main(sys.argv[2:], Path(sys.argv[1]), onboard_cases.fake()))
-"""
+#: The driver with the fake of the registers.
+PROGRAM = Path(__file__).parent / "service_far_end.py"
 
 
 @contextmanager
 def served(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    argv = [sys.executable, "-c", PROGRAM, str(HERE), str(folder), "--http", ":0", *more]
+    argv = [sys.executable, str(PROGRAM), str(folder), "--http", ":0", *more]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # A shell that ignores SIGINT hands that on.
-    with subprocess.Popen(argv, text=True, **pipes, preexec_fn=_listen_to_sigint) as process:
+    with subprocess.Popen(argv, text=True, **pipes) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         found = re.fullmatch(
@@ -52,10 +39,6 @@ def served(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], in
             yield process, int(found[1])
         finally:
             process.kill()
-
-
-def _listen_to_sigint() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ready(port: int) -> int:
@@ -83,7 +66,7 @@ def test_tied_it_ends_with_its_input(folder: Path) -> None:
 
 
 def test_a_wrong_board_does_not_serve(folder: Path) -> None:
-    argv = [sys.executable, "-c", PROGRAM, str(HERE), "flip", str(folder), "--http", ":0"]
+    argv = [sys.executable, str(PROGRAM), str(folder), "--flip", "--http", ":0"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.match(

@@ -293,7 +293,7 @@ def test_addresses(text: str, host: str, port: int) -> None:
 
 
 def test_a_port_that_is_taken(running: Running) -> None:
-    with pytest.raises(InputError, match="cannot be listened on .*; expected an address"):
+    with pytest.raises(InputError, match=r"cannot be listened on .*; expected an address"):
         Server(Address(port=running.port), (), running.service)
     with pytest.raises(InputError, match="cannot be listened on"):
         Server(Address("203.0.113.1", 0), (), running.service)
