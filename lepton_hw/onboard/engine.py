@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 VECTORS = "vectors.npz"
 
 
+class _Content(io.BytesIO):
+    name = "the request"
+
+
 class Subject(NamedTuple):
     """What is served: `digest` is the design's, `where` a person's words for what runs it."""
 
@@ -51,8 +55,8 @@ class Engine:
 
     def prepare(self, content: bytes) -> Codes:
         """The content of an image file → codes (1, *shape); raises `InputError`."""
-        subject = self.subject
-        codes = images.prepare(io.BytesIO(content), subject.host_before, subject.input.shape)
+        subject, file = self.subject, _Content(content)
+        codes = images.prepare(file, subject.host_before, subject.input.shape)
         return self.checked(codes[None])
 
     def read_out(self, codes: Codes) -> images.Classified:

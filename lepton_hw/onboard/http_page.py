@@ -37,11 +37,13 @@ pre {{ overflow-x: auto; padding: .75rem 1rem; border: 1px solid #8884; border-r
 <p><input type="file" id="file" accept="image/*" aria-label="an image file"></p>
 <div id="said" aria-live="polite"></div>
 <h2>Ask from a program</h2>
-<pre>curl --data-binary @image.png http://ADDRESS/classify
-curl http://ADDRESS/v2/models/{name}          # what goes in, what comes out
-curl http://ADDRESS/v2/models/{name}/infer    # POST: Open Inference Protocol
+<pre># label and scores of an image file
+curl --data-binary @image.png http://ADDRESS/classify
+# what goes in and comes out; POST codes to …/infer (Open Inference Protocol)
+curl http://ADDRESS/v2/models/{name}
+# is it ready, and what has it done (Prometheus)
 curl http://ADDRESS/v2/health/ready
-curl http://ADDRESS/metrics                   # for Prometheus</pre>
+curl http://ADDRESS/metrics</pre>
 <table>
 <tr><th>input</th><td>{input}</td></tr>
 <tr><th>output</th><td>{output}</td></tr>

@@ -232,6 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
         given = self.headers.get("Content-Length", "")
         if "Transfer-Encoding" in self.headers or not re.match(r"[0-9]{1,18}\Z", given):
             raise Refused(411, "the request has no Content-Length; send one")
+        coding = self.headers.get("Content-Encoding", "identity")
+        if coding != "identity":
+            raise Refused(415, f"the request is coded as {coding[:40]}; send it as it is")
         size = int(given)
         if size > BODY_MOST:
             raise Refused(413, f"{size:,} bytes; expected at most {BODY_MOST:,}; send fewer")

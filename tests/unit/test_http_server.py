@@ -149,7 +149,7 @@ def test_requests_are_counted_by_route_and_status(running: Running) -> None:
         ("GET", "/v2/models/net/infer", 405, "expected POST"),
         ("POST", "/metrics", 405, "expected GET"),
         ("POST", "/v2/models/net/infer", 400, "the request is no JSON"),
-        ("POST", "/classify", 400, "cannot be read as an image"),
+        ("POST", "/classify", 400, "the request cannot be read as an image"),
         ("DELETE", "/metrics", 501, "Unsupported method"),
     ],
 )
@@ -180,6 +180,8 @@ def test_bodies_have_a_length_and_a_limit(running: Running) -> None:
     for length in (b"-1", b"0x10", b"1e3", "٣".encode("latin-1", "replace")):
         answer = running.raw(start + b"Content-Length: " + length + b"\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 411 ") or length == b"?"
+    coded = b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
+    assert running.raw(start + coded).startswith(b"HTTP/1.1 415 ")
     large = str(http_server.BODY_MOST + 1).encode()
     answer = running.raw(start + b"Content-Length: " + large + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413 ")
