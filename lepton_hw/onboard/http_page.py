@@ -28,7 +28,7 @@ td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
 th {{ font-weight: 600; color: #666; white-space: nowrap; }}
 code, pre {{ font: .875rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }}
 pre {{ overflow-x: auto; padding: .75rem 1rem; border: 1px solid #8884; border-radius: .375rem; }}
-.bar {{ background: #2a78d6; height: .6rem; border-radius: 2px; }}
+.bar {{ background: #2a78d6; height: .6rem; border-radius: 2px; margin-top: .45rem; }}
 #said {{ min-height: 3rem; }}
 </style></head><body>
 <h1>{name}</h1>
