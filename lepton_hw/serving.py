@@ -23,7 +23,7 @@ from lepton_hw.onboard import errors as driver_errors
 from lepton_hw.onboard import http_command
 from lepton_hw.onboard.engine import Engine, Subject
 from lepton_hw.onboard.golden import Golden
-from lepton_hw.onboard.http_server import Address, parse_address
+from lepton_hw.onboard.http_server import Address, parse_address, require_free
 from lepton_hw.onboard.open_inference import Tensor
 from lepton_hw.onboard.packing import container_of
 from lepton_hw.onboard.service import Settings
@@ -63,17 +63,19 @@ class IntegerEngine(Engine):
 
 
 def address_of(http: str) -> Address:
-    """HOST:PORT, HOST or :PORT; raises `InputError`."""
+    """HOST:PORT, HOST or :PORT; raises `InputError`, also where nobody can listen there."""
     with _translated():
-        return parse_address(http)
+        address = parse_address(http)
+        require_free(address)
+        return address
 
 
-def driver_arguments(flow: Flow, address: Address, check_seconds: float) -> tuple[str, ...]:
-    """Of ``driver.py``, for the same service on a board; it ends with whoever started it."""
+def driver_arguments(flow: Flow, address: str, check_seconds: float) -> tuple[str, ...]:
+    """Of ``driver.py``, for the same service at HOST:PORT; it ends with whoever started it."""
     with _translated():
         name = http_command.check_name(flow.name)
     return (
-        "--http", str(address), "--name", name, "--check-seconds", str(check_seconds), "--tied",
+        "--http", address, "--name", name, "--check-seconds", str(check_seconds), "--tied",
     )  # fmt: skip
 
 

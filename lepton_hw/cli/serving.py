@@ -62,10 +62,10 @@ def serve_command(  # noqa: PLR0913 – each is an option of the command line
         raise InputError(
             f"--on is '{on}'", f"one of {', '.join((*HOSTS, *places.KINDS))}", "correct it"
         ) from None
-    serving.driver_arguments(value, address, check_seconds)  # refused before anything is built
+    serving.driver_arguments(value, str(address), check_seconds)  # refused before anything is built
     folder = deployment_for(place, flow, board, toolchain, build_dir)
     driver_service.serve(
         place, folder, target or places.target_of(value.name), (address.host, address.port),
-        lambda where: serving.driver_arguments(value, serving.address_of(where), check_seconds),
+        lambda where: serving.driver_arguments(value, where, check_seconds),
         opt.ssh_options(identity),
     )  # fmt: skip

@@ -86,6 +86,28 @@ def parse_address(text: str) -> Address:
     return Address(found.group(1).strip("[]") or LOOPBACK, port)
 
 
+def require_free(address: Address) -> None:
+    """Raises `InputError` where nobody could listen there now: to be said before long work."""
+    try:
+        with socket.socket(_family(address)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address.host, address.port))
+    except (OSError, UnicodeError) as error:
+        raise _taken(address, error) from None
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address.host else socket.AF_INET
+
+
+def _taken(address: Address, error: Exception) -> InputError:
+    return InputError(
+        f"{address} cannot be listened on ({getattr(error, 'strerror', None) or error})",
+        "an address of this machine and a free port",
+        "pass another one",
+    )
+
+
 def error_body(sentence: str) -> bytes:
     """As the Open Inference Protocol has errors."""
     return json.dumps({"error": sentence}).encode()
@@ -106,16 +128,11 @@ class Server(ThreadingHTTPServer):
         self.seconds = make.histogram(
             "lepton_request_seconds", "From the whole request to its answer.", SECONDS, "route"
         )
-        if ":" in address.host:
-            self.address_family = socket.AF_INET6
+        self.address_family = _family(address)
         try:
             super().__init__((address.host, address.port), _Handler)
         except (OSError, UnicodeError) as error:
-            raise InputError(
-                f"{address} cannot be listened on ({getattr(error, 'strerror', None) or error})",
-                "an address of this machine and a free port",
-                "pass another one",
-            ) from None
+            raise _taken(address, error) from None
         self.address = Address(address.host, self.server_address[1])
 
     def server_bind(self) -> None:

@@ -299,3 +299,6 @@ def test_a_port_that_is_taken(running: Running) -> None:
         Server(Address(port=running.port), (), running.service)
     with pytest.raises(InputError, match="cannot be listened on"):
         Server(Address("203.0.113.1", 0), (), running.service)
+    with pytest.raises(InputError, match="cannot be listened on"):
+        http_server.require_free(Address(port=running.port))
+    http_server.require_free(Address(port=0))
