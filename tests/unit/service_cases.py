@@ -34,7 +34,7 @@ def subject(**more: Any) -> Subject:
 class FakeEngine(Engine):
     """`calls` are the sizes of its batches; while `gate` is clear it waits.
 
-    `error` is raised by the next calls; `flip` is added to the first output code.
+    `error` is raised by all further calls, `errors` by one call each; `flip` is added to the first output code.
     """
 
     def __init__(self, batch: int = 8, **more: Any) -> None:
@@ -43,6 +43,7 @@ class FakeEngine(Engine):
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.errors: list[Exception] = []
         self.flip, self.closed, self.rails = 0, False, {}
 
     def checked(self, codes: np.ndarray) -> np.ndarray:
@@ -53,6 +54,8 @@ class FakeEngine(Engine):
     def infer(self, codes: np.ndarray) -> np.ndarray:
         self.calls.append(len(codes))
         assert self.gate.wait(10)
+        if self.errors:
+            raise self.errors.pop()
         if self.error is not None:
             raise self.error
         outputs = network(codes)

@@ -6,15 +6,18 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from onboard_cases import fake
+from service_cases import FakeEngine
 
+from lepton_hw.onboard import http_command, service
 from lepton_hw.onboard.command import main
-from lepton_hw.onboard.errors import InputError
+from lepton_hw.onboard.errors import HardwareError, InputError
 from lepton_hw.onboard.http_command import check_name, unit
 from lepton_hw.onboard.http_server import Address
 
@@ -72,6 +75,35 @@ def test_a_wrong_board_does_not_serve(folder: Path) -> None:
     assert re.match(
         r"golden vector \(0, 0\) gives -?\d+; expected -?\d+, as certified", done.stderr
     )
+
+
+def test_hardware_that_is_dead_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(service, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(service, "RETRIES", 1)
+    engine = FakeEngine()
+    dead = HardwareError("no answer", "one", "look")
+    monkeypatch.setattr(engine, "infer", _fails_after(engine.infer, 2, dead))
+    settings = service.Settings(check_seconds=0.01)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(HardwareError, match=r"errors only \(no answer; expected one; look\)"):
+        http_command.run(engine, "net", Address(port=0), settings, tied=False)
+    assert "9 of 9 golden vectors" in capsys.readouterr().out
+    assert engine.closed
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def _fails_after(right: Callable[[Any], Any], calls: int, error: Exception) -> Any:
+    """`right` for so many calls, then `error`."""
+    left = iter(range(calls))
+
+    def infer(codes: Any) -> Any:
+        if next(left, None) is None:
+            raise error
+        return right(codes)
+
+    return infer
 
 
 @pytest.mark.parametrize(

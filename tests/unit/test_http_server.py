@@ -5,6 +5,7 @@ import io
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -270,6 +271,8 @@ def test_the_end_waits_for_answers(running: Running) -> None:
         until(lambda: running.server.stopping and not running.thread.is_alive())
         with pytest.raises(OSError):
             running.ask("GET", "/v2")
+        time.sleep(0.05)
+        assert not ended.done()
         running.engine.gate.set()
         code, _, reply = asked.result()
         assert (code, reply.getheader("Connection")) == (200, "close")

@@ -102,6 +102,7 @@ TOO_DEEP = b'{"inputs": ' + b"[" * 100_000
         ({"inputs": [entry(data=["1"] * 12)]}, "no integers of one shape"),
         ({"inputs": [entry(data=[[1], [1, 2]])]}, "no integers of one shape"),
         ({"inputs": [entry(data=[1] * 11 + [256])]}, "reach from 1 to 256; expected 0 to 255"),
+        ({"inputs": [entry(datatype="INT8", data=[1] * 11 + [-129])]}, "reach from -129 to 1"),
         ({"inputs": [entry(data=[1] * 11 + [1 << 80])]}, "no integers of one shape"),
         ({"inputs": [entry(parameters={"binary_data_size": 12})]}, "12 with 0 bytes behind"),
         ({"inputs": [entry(parameters={"binary_data_size": "12"})]}, "'12' with 0 bytes"),
@@ -124,6 +125,9 @@ def test_binary_tensors_of_a_wrong_size() -> None:
     given_ = entry(data=..., parameters={"binary_data_size": 11})
     with pytest.raises(InputError, match="11 bytes for a tensor of UINT8 and shape"):
         read({"inputs": [given_]}, bytes(11))
+    given_ = entry(data=..., parameters={"binary_data_size": 12})
+    with pytest.raises(InputError, match="12 with 13 bytes behind the JSON"):
+        read({"inputs": [given_]}, bytes(13))
 
 
 json_values = st.recursive(

@@ -48,7 +48,7 @@ def test_a_lone_request_does_not_wait_for_company(engine: FakeEngine) -> None:
 
 def test_what_waits_together_travels_together_and_each_gets_its_own(engine: FakeEngine) -> None:
     batcher = Batcher(engine.infer, 8, 100)
-    sizes = [1, 3, 2, 1, 4, 1, 9, 2]
+    sizes = [1, 3, 2, 1, 3, 1, 9, 2]
     codes = [random_batch(size, seed=seed) for seed, size in enumerate(sizes)]
     engine.gate.clear()
     with ThreadPoolExecutor(len(codes)) as pool:
@@ -62,7 +62,7 @@ def test_what_waits_together_travels_together_and_each_gets_its_own(engine: Fake
         engine.gate.set()
         for part, future in zip(codes, [first, *rest], strict=True):
             assert np.array_equal(future.result(), network(part))
-    assert engine.calls == [1, 6, 5, 9, 2]  # 3+2+1, 4+1, and a request larger than a batch alone
+    assert engine.calls == [1, 6, 4, 9, 2]  # 3+2+1, 3+1, and a request larger than a batch alone
     batcher.close()
 
 
@@ -181,6 +181,9 @@ def test_one_wrong_golden_integer_ends_all_answers(service: Service, engine: Fak
     text = service.text_of_metrics()
     assert "lepton_golden_mismatches_total 1\n" in text
     assert 'lepton_state{state="wrong"} 1\n' in text
+    service._seen(1, HardwareError("a", "b", "c"))
+    service.close()
+    assert service.state == "wrong"
 
 
 def test_answers_that_were_on_the_way_when_it_was_found_wrong_are_kept_back(
@@ -221,6 +224,23 @@ def test_hardware_that_stays_dead_is_given_up(
     engine.error = HardwareError("dead", "alive", "look")
     assert gave_up.wait(10)
     assert service.state == "unsure"
+    service.close()
+
+
+def test_errors_that_pass_are_not_added_up(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(service_module, "RETRIES", 2)
+    gave_up = threading.Event()
+    service = Service(engine, Settings(check_seconds=0), gave_up.set)
+    service.start()
+    for _ in range(3):  # a request and one check fail each time
+        engine.errors = [HardwareError("a", "b", "c"), HardwareError("a", "b", "c")]
+        with pytest.raises(HardwareError):
+            service.infer(random_batch(1))
+        until(lambda: service.state == "ready")
+    assert not gave_up.is_set()
     service.close()
 
 
