@@ -34,7 +34,8 @@ def subject(**more: Any) -> Subject:
 class FakeEngine(Engine):
     """`calls` are the sizes of its batches; while `gate` is clear it waits.
 
-    `error` is raised by all further calls, `errors` by one call each; `flip` is added to the first output code.
+    `error` is raised by all further calls, `errors` by one call each; `flip` is added to the first
+    output code.
     """
 
     def __init__(self, batch: int = 8, **more: Any) -> None:
