@@ -29,7 +29,7 @@ FLOW ?= digits_cnn
 
 .PHONY: help demo test test-nightly check fuzz zoo bench-sim bench-fifos bench-kernels bench-folding bench-reference \
 	bench-card bench-latency bench-certify \
-	bench-driver test-finn-driver test-reference bench-shell test-shell designs hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
+	bench-driver bench-serve test-finn-driver test-triton-client test-reference bench-shell test-shell designs hil board-env bitstream docker-build open-tools test-open bench-synthesis bench-fasm \
 	bench-bitstreams bench-compare bench-anchors clean lock tools
 
 help:
@@ -49,10 +49,12 @@ help:
 	@echo "make bench-latency  the model of one frame's latency against RTL (half an hour and more)"
 	@echo "make bench-certify  10,000 CNV images through PyTorch, QONNX and the integer path"
 	@echo "make bench-driver  the board's driver: packing on one core, Python's share of a call"
+	@echo "make bench-serve  requests and frames a second of lepton serve"
 	@echo "make bench-shell  DMA throughput, the digits CNN behind the shell, cells of the shell"
 	@echo "make test-shell  1,000 random AXI scenarios of each kind"
 	@echo "make hil     hardware-in-the-loop tests (BOARD=virtual, remote:HOST, ssh:HOST, local)"
 	@echo "make test-finn-driver  FINN's own driver package on the virtual board"
+	@echo "make test-triton-client  NVIDIA's tritonclient against lepton serve"
 	@echo "make bitstream  for BOARD, FLOW; TOOLCHAIN=open, vivado, virtual; SEEDS=number"
 	@echo "make docker-build  the image in which Vivado runs"
 	@echo "make open-tools  place and route for Zynq-7000 into your cache (Debian's packages)"
@@ -120,6 +122,9 @@ bench-certify: tools $(STAMP)
 bench-driver: $(STAMP)
 	@$(RUN)/python -m benchmarks.driver
 
+bench-serve: tools $(STAMP)
+	@$(RUN)/python -m benchmarks.serve
+
 bench-shell: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.shell
 
@@ -149,6 +154,16 @@ FINN_DRIVER := .venv-finn-driver
 test-finn-driver: tools $(STAMP) $(FINN_DRIVER)/.stamp designs
 	@$(FINN_DRIVER)/bin/python -m pytest tests/hil/test_finn_driver.py --board=virtual \
 		$(addprefix --design=,$(DESIGNS))
+
+# NVIDIA's client and Prometheus' parser, in an environment of their own: they bring a web client.
+TRITON := .venv-triton
+test-triton-client: $(STAMP) $(TRITON)/.stamp
+	@LEPTON_PYTHON=$(RUN)/python $(TRITON)/bin/python -m pytest -p no:cacheprovider tests/clients
+
+$(TRITON)/.stamp: requirements.triton
+	@rm -rf $(TRITON) && $(PYTHON) -m venv $(TRITON)
+	@$(TRITON)/bin/python -m pip install -q -r requirements.triton
+	@touch $@
 
 board-env: $(BOARD_STAMP)
 

@@ -80,7 +80,7 @@ def deploy_command(  # noqa: PLR0913 – each is an option of the command line
     # A bitstream for the virtual board is of use on it, or where the far end is a virtual one.
     far = bool(host or serial)
     toolchain = toolchain or (found_toolchain(board_named(board)) if far else "virtual")
-    where = ssh.Ssh(ssh_host.parse_host(host), _ssh_options(identity)) if host else None
+    where = ssh.Ssh(ssh_host.parse_host(host), opt.ssh_options(identity)) if host else None
     deployed = _deployed(flow, board, toolchain, bitfile, build_dir, Screen())
     folder, there = deployed.deployment, target or _target(flow)
     if serial and toolchain != "virtual":
@@ -146,12 +146,10 @@ def run_command(  # noqa: PLR0913 – each is an option of the command line
 ) -> None:
     """Classify images on a board, or on the virtual one."""
     place = places.parse_place(on)
-    virtual = place.kind == "virtual"
-    toolchain = toolchain or ("virtual" if virtual else found_toolchain(board_named(board)))
     for image in images:
         if not image.is_file():
             raise InputError(f"there is no image {image}", "a file", "correct the path")
-    folder = _deployed(flow, board, toolchain, "", build_dir, Terse()).deployment
+    folder = deployment_for(place, flow, board, toolchain, build_dir)
     there = target or _target(flow)
     found = []
     for image in images:  # one at a time: a board elsewhere sees none of our files
@@ -196,6 +194,15 @@ class Terse(Screen):
             super().say(line)
 
 
+def deployment_for(
+    place: places.Place, flow: str, board: str, toolchain: str, build_dir: Path
+) -> Path:
+    """The folder of a design that runs in a place, built where it is not there yet."""
+    virtual = place.kind == "virtual"
+    toolchain = toolchain or ("virtual" if virtual else found_toolchain(board_named(board)))
+    return _deployed(flow, board, toolchain, "", build_dir, Terse()).deployment
+
+
 def _hardware(
     flow: str, board: str, toolchain: str, bitfile: str, options: Options, screen: Screen
 ) -> dict[str, Artifact]:
@@ -216,10 +223,6 @@ def _target(flow: str) -> str:
     return places.target_of(load_flow(flow).name)
 
 
-def _ssh_options(identity: str) -> ssh.Options:
-    return ssh.Options(identity=Path(identity) if identity else None)
-
-
 def _run(
     place: places.Place,
     folder: Path,
@@ -228,7 +231,7 @@ def _run(
     identity: str,
     stdin: bytes = b"",
 ) -> str:
-    ran = places.run_driver(place, folder, target, arguments, stdin, _ssh_options(identity))
+    ran = places.run_driver(place, folder, target, arguments, stdin, opt.ssh_options(identity))
     return places.require_success(ran, place).out.decode(errors="replace")
 
 

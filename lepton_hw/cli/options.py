@@ -1,4 +1,4 @@
-"""Arguments and options that several verbs take, and the board that one names; holds no verb."""
+"""Arguments and options that several verbs take, and what they name; holds no verb."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from lepton_hw.board import Board, known_boards, load_board
 from lepton_hw.errors import InputError
+from lepton_hw.tools import ssh
 
 FlowName = Annotated[str, typer.Argument(help="a flow's name, or the path of its file")]
 BoardName = Annotated[str, typer.Option("--board", "-b", help="a board's name or file")]
@@ -30,3 +31,8 @@ def board_named(name: str) -> Board:
             "no board was named", f"one of {', '.join(known_boards())}", "pass --board BOARD"
         )
     return load_board(name)
+
+
+def ssh_options(identity: str) -> ssh.Options:
+    """How to connect with the key that the command line names, if it names one."""
+    return ssh.Options(identity=Path(identity) if identity else None)

@@ -35,7 +35,8 @@ def _run(arguments: list[str]) -> int:
         # Of Brevitas, QONNX and FINN, about their own insides; no user can act on them.
         warnings.simplefilter("ignore")
     try:
-        from lepton_hw.cli import hardware, measuring, sweeping  # noqa: F401 – they add their verbs
+        # They add their verbs.
+        from lepton_hw.cli import hardware, measuring, serving, sweeping  # noqa: F401
         from lepton_hw.cli.commands import app
 
         code = app(args=arguments or ["--help"], standalone_mode=False, prog_name="lepton")

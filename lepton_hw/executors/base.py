@@ -59,12 +59,13 @@ def check_codes(codes: NDArray[Any], contract: InputContract) -> Codes:
     if not np.issubdtype(codes.dtype, np.integer):
         raise InputError(f"input of type {codes.dtype}", "integer codes", "convert the input")
     low, high = value_range(door.dtype)
-    if codes.size and (codes.min() < low or codes.max() > high):
-        wrong = np.argwhere((codes < low) | (codes > high))[0]
+    zeros = door.dtype == "BIPOLAR" and not codes.all()
+    if codes.size and (codes.min() < low or codes.max() > high or zeros):
+        wrong = np.argwhere((codes < low) | (codes > high) | (zeros & (codes == 0)))[0]
         index = tuple(int(i) for i in wrong)
         raise InputError(
             f"input code {index} is {codes[index]}",
-            f"{low} to {high} ({door.dtype})",
+            f"{low} to {high} ({door.dtype}{', without 0' if zeros else ''})",
             "apply the steps of the input contract",
         )
     return codes.astype(np.int64)

@@ -122,7 +122,7 @@ class Accelerator:
         """
         codes = np.asarray(images)
         single = codes.ndim == len(self._in.shape)
-        codes = self._checked(codes[None] if single else codes)
+        codes = self.checked(codes[None] if single else codes)
         if len(codes) <= self.batch:
             outputs = self._transfers.one(codes)
         else:
@@ -141,7 +141,7 @@ class Accelerator:
         At most two batches of frames are held, however long the iterable is.
         """
         most = self.batch if batch is None else max(1, min(batch, self.batch))
-        return regroup(images, self._in.shape, self._checked, self._transfers.pipeline, most)
+        return regroup(images, self._in.shape, self.checked, self._transfers.pipeline, most)
 
     def classify(self, image: Any) -> steps.Classified:
         """An image file, or an array of pixels → label and scores, as the input contract says."""
@@ -235,7 +235,7 @@ class Accelerator:
     ) -> None:
         self.close()
 
-    def _checked(self, codes: Codes) -> Codes:
+    def checked(self, codes: Codes) -> Codes:
         """The batch in the container's type, contiguous; `InputError` where it does not fit."""
         door = self._in
         if codes.shape[1:] != door.shape or codes.ndim != len(door.shape) + 1:

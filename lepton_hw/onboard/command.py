@@ -1,7 +1,7 @@
 """``python driver.py``: the self-test, and one image, from a shell on the board.
 
-Also the board's end of a pipe (``--serve``), and recordings. Errors are one sentence and exit
-code 1.
+Also a service over HTTP, the board's end of a pipe (``--serve``), and recordings. Errors are one
+sentence and exit code 1.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from . import bench, output
+from . import bench, http_command, output
 from .accelerator import Accelerator
+from .engine import VECTORS, BoardEngine
 from .errors import DesignError, DriverError, HardwareError
+from .http_command import unit
+from .http_server import parse_address
 from .manifest import check_files, read_manifest
 from .recording import RecordingTransport
 from .remote_end import private_stdout, serve
 from .replay import ReplayTransport
+from .service import Settings
 from .transport import SERIAL, open_board
-
-VECTORS = "vectors.npz"
 
 
 def main(arguments: list[str] | None = None, folder: Path = Path(), transport: Any = None) -> int:
@@ -44,16 +46,27 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
     parser.add_argument("--serve", action="store_true", help="serve the board by stdin and stdout")
     parser.add_argument("--record", metavar="FILE", help="write all register traffic to FILE")
     parser.add_argument("--replay", metavar="FILE", help="a recording takes the board's place")
+    parser.add_argument("--http", metavar="HOST:PORT", help="serve images and codes over HTTP")
+    parser.add_argument("--name", default="design", help="the model's name in URLs")
+    parser.add_argument(
+        "--check-seconds",
+        type=float,
+        default=60.0,
+        help="between checks by golden vectors while serving; 0: after errors only",
+    )
+    parser.add_argument("--tied", action="store_true", help="end the service with standard input")
+    parser.add_argument("--systemd", action="store_true", help="print a unit that starts --http")
     chosen = parser.parse_args(arguments)
     if chosen.serve and (chosen.selftest or chosen.image or chosen.record or chosen.replay):
         parser.error("--serve goes with --bitfile only")
     alone = chosen.infer or chosen.bench
-    if not (chosen.selftest or chosen.image or chosen.serve or alone):
-        parser.error("pass an image, --selftest, --infer, --bench or --serve")
-    if alone and (
-        chosen.selftest or chosen.image or chosen.serve or (chosen.infer and chosen.bench)
-    ):
+    asked = chosen.selftest or chosen.image or chosen.serve or chosen.http
+    if not (asked or alone):
+        parser.error("pass an image, --selftest, --infer, --bench, --http or --serve")
+    if alone and (asked or (chosen.infer and chosen.bench)):
         parser.error("--infer and --bench go alone: standard output is their file")
+    if chosen.systemd and not chosen.http:
+        parser.error("--systemd goes with --http")
     if chosen.record and chosen.replay:
         parser.error("pass --record or --replay")
     if chosen.serial:
@@ -61,7 +74,11 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
     if chosen.serve:
         return _serve(Path(chosen.bitfile), transport)
     try:
-        _run(chosen, transport)
+        if chosen.systemd:
+            address = parse_address(chosen.http)
+            print(unit(Path(chosen.bitfile).resolve().parent, chosen.name, address), end="")
+        else:
+            _run(chosen, transport)
     except DriverError as error:
         print(error, file=sys.stderr)
         return 1
@@ -70,6 +87,7 @@ def main(arguments: list[str] | None = None, folder: Path = Path(), transport: A
 
 def _run(chosen: argparse.Namespace, transport: Any) -> None:
     asked = bench.settings(chosen.bench) if chosen.bench else {}
+    address = parse_address(chosen.http) if chosen.http else None
     with contextlib.ExitStack() as closing:
         writer: Any = private_stdout() if chosen.infer or chosen.bench else None
         if chosen.replay:
@@ -87,6 +105,9 @@ def _run(chosen: argparse.Namespace, transport: Any) -> None:
             if len(chosen.image) > 1 and not chosen.json:
                 print(f"{image}:")
             print(output.classify(accelerator, image, chosen.json), flush=True)
+        if address is not None:
+            settings = Settings(check_seconds=chosen.check_seconds)
+            http_command.run(BoardEngine(accelerator), chosen.name, address, settings, chosen.tied)
         if chosen.infer:
             with io.BufferedWriter(writer) as stdout:
                 stdout.write(output.infer(accelerator))

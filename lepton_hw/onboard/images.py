@@ -46,7 +46,8 @@ class Classified(NamedTuple):
 def prepare(image: Any, steps: Sequence[dict[str, Any]], shape: tuple[int, ...]) -> NDArray[Any]:
     """An image → codes of `shape`, by the contract's steps.
 
-    It is a file's path, its content as ``BytesIO``, or an array (H, W) or (H, W, C).
+    It is a file's path, its content as ``BytesIO`` (whose `name` errors tell), or an array (H, W)
+    or (H, W, C).
     """
     steps = list(steps)
     mode = None
@@ -101,7 +102,7 @@ def _label(labels: Sequence[str], index: int) -> str:
 def _open(image: Any, mode: str | None) -> NDArray[Any]:
     source: Any
     if isinstance(image, io.BytesIO):
-        path, source = Path("standard input"), image
+        path, source = Path(getattr(image, "name", "standard input")), image
     elif isinstance(image, (str, Path)):
         path, source = Path(image), str(image)
     else:

@@ -50,6 +50,12 @@ def bits_of(dtype: str) -> int:
     return max(high.bit_length() + (low < 0), 1)
 
 
+def container_of(dtype: str) -> np.dtype[Any]:
+    """The smallest NumPy type that holds the codes of a FINN datatype, little endian."""
+    size = next(size for size in (1, 2, 4, 8) if bits_of(dtype) <= 8 * size)
+    return np.dtype("<{}{}".format("i" if value_range(dtype)[0] < 0 else "u", size))
+
+
 class Packing:
     """How the codes of one door lie in memory.
 
@@ -78,9 +84,8 @@ class Packing:
                 "deploy the design again",
             )
         self.frame_codes, self.frame_bytes = codes, beats * beat_bytes
-        self.lane = next(size for size in (1, 2, 4, 8) if self.bits <= 8 * size)
-        kind = "i" if self.low < 0 else "u"
-        self.container: np.dtype[Any] = np.dtype(f"<{kind}{self.lane}")
+        self.container = container_of(dtype)
+        self.lane = self.container.itemsize
         self._unsigned: np.dtype[Any] = np.dtype(f"<u{self.lane}")
         self._mask = self._unsigned.type((1 << self.bits) - 1)
         self._sign = self._unsigned.type(1 << (self.bits - 1))

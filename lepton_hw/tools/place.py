@@ -79,10 +79,18 @@ def run_driver(
         command = ssh.as_root(["python3", "driver.py", *arguments], target)
         done = there.run(command, stdin)
         return Ran(done.code, done.stdout.encode(), done.stderr)
+    with reached(place, folder) as found:
+        return _here(found, folder, arguments, stdin)
+
+
+@contextmanager
+def reached(place: Place, folder: Path) -> Iterator[Place]:
+    """The place itself; of the virtual board behind a UART, the serial device that it is given."""
     if place.kind == "virtual" and _has_uart(folder):
         with _served(folder) as device:
-            return _here(Place("serial", device), folder, arguments, stdin)
-    return _here(place, folder, arguments, stdin)
+            yield Place("serial", device)
+    else:
+        yield place
 
 
 def _has_uart(folder: Path) -> bool:
@@ -115,22 +123,39 @@ def _served(folder: Path) -> Iterator[str]:
             server.terminate()
 
 
-def _here(place: Place, folder: Path, arguments: tuple[str, ...], stdin: bytes) -> Ran:
+def driver_here(
+    place: Place, folder: Path, arguments: tuple[str, ...]
+) -> tuple[list[str], dict[str, str]]:
+    """Command line and variables of a driver that runs on this machine."""
     if place.kind == "serial":  # needs NumPy and no pynq: this Python has it
         program, arguments = sys.executable, ("--serial", place.host, *arguments)
     else:
         program = "python3" if place.kind == "local" else str(board_env.python())
     more = {"PYNQ_REMOTE_DEVICES": place.host} if place.kind == "remote" else {}
-    argv = [program, str(folder.absolute() / "driver.py"), *arguments]
+    return [program, str(folder.absolute() / "driver.py"), *arguments], board_env.environment(
+        **more
+    )
+
+
+def _here(place: Place, folder: Path, arguments: tuple[str, ...], stdin: bytes) -> Ran:
+    argv, variables = driver_here(place, folder, arguments)
     try:
-        done = subprocess.run(
-            argv, input=stdin, capture_output=True, check=False, env=board_env.environment(**more)
-        )
+        done = subprocess.run(argv, input=stdin, capture_output=True, check=False, env=variables)
     except OSError as error:
-        raise StageError(
-            f"{program} could not be started ({error.strerror})", "Python with pynq", "install it"
-        ) from None
+        raise not_started(argv[0], error) from None
     return Ran(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
+
+
+def not_started(program: str, error: OSError) -> StageError:
+    """For a Python that is not there."""
+    return StageError(
+        f"{program} could not be started ({error.strerror})", "Python with pynq", "install it"
+    )
+
+
+def sentence(line: str) -> re.Match[str] | None:
+    """The three parts of an error of the driver's own."""
+    return re.fullmatch(r"(.*); expected (.*); (.*)", line)
 
 
 def require_success(ran: Ran, place: Place) -> Ran:
@@ -139,7 +164,7 @@ def require_success(ran: Ran, place: Place) -> Ran:
         return ran
     lines = [line.strip() for line in ran.said.splitlines() if line.strip()]
     said = lines[-1].rstrip(".") if lines else f"exit code {ran.code} and no word"
-    parts = re.fullmatch(r"(.*); expected (.*); (.*)", said)  # a sentence of the driver's own
+    parts = sentence(said)
     if parts:
         raise StageError(f"on {place}, {parts[1]}", parts[2], parts[3])
     raise StageError(f"the driver failed on {place} ({said})", "it to end well", "see what it says")

@@ -35,6 +35,7 @@ class Options:
     """How to connect. The files replace ssh's own; without them it uses those of the user.
 
     `connect_timeout` is in seconds; a dead connection is noticed after three times `alive`.
+    `forward` is a port here that leads to one there, as ``-L`` takes it; nothing else is forwarded.
     """
 
     identity: Path | None = None
@@ -42,6 +43,7 @@ class Options:
     config: Path | None = None
     connect_timeout: int = 10
     alive: int = 5
+    forward: str = ""
 
 
 class Finished(NamedTuple):
@@ -85,6 +87,8 @@ class Ssh:
             "ControlPath": "none",  # a connection of our own, which ends with us
             "LogLevel": "ERROR",
         }
+        if chosen.forward:  # which would be cleared, too; ssh's configuration may add others then
+            settings |= {"ClearAllForwardings": "no", "ExitOnForwardFailure": "yes"}
         if chosen.identity is not None:
             settings |= {"IdentityFile": _quoted(chosen.identity), "IdentitiesOnly": "yes"}
         if chosen.known_hosts is not None:
@@ -94,6 +98,7 @@ class Ssh:
             *(["-F", str(chosen.config.absolute())] if chosen.config is not None else []),
             "-T",
             *(part for name, value in settings.items() for part in ("-o", f"{name}={value}")),
+            *(["-L", chosen.forward] if chosen.forward else []),
             *(["-p", str(host.port)] if host.port else []),
             *(["-l", host.user] if host.user else []),
             "--", host.name,

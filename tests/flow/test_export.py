@@ -128,3 +128,9 @@ def test_codes_that_break_the_contract(exported: export.Exported) -> None:
     ):
         with pytest.raises(InputError, match=message):
             check_codes(wrong, contract)
+    signs = contract.model_copy(
+        update={"input": contract.input.model_copy(update={"dtype": "BIPOLAR"})}
+    )
+    assert check_codes(2 * good + 1, signs).min() == 1
+    with pytest.raises(InputError, match=r"\(0, 0, 0, 0\) is 0; expected -1 to 1 \(BIPOLAR, with"):
+        check_codes(good, signs)

@@ -28,6 +28,7 @@ RANKS = {
     "pipeline": 6,
     "sweep": 6.1,
     "bench": 6.1,
+    "serving": 6.1,
     "cli": 7, "__main__": 7.1,
 }  # fmt: skip
 
@@ -75,6 +76,8 @@ def _refusal(part: str, imported: str, root: Path) -> str | None:
     is_ours = module_file(f"lepton_hw.{other}", root) or root.joinpath(other).is_dir()
     if other in ("", part) or not is_ours:  # the bare package, or a name inside it
         return None
+    if part == "serving" and other == "onboard":
+        return None  # the board's own service, on a PC
     if part == "onboard" or other == "onboard":
         return f"{part} imports {other}; nothing of ours meets onboard"
     if RANKS.get(other, 99) >= RANKS.get(part, -1):
