@@ -35,7 +35,11 @@ def main(arguments: Sequence[str]) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     if arguments[:1] == ["bake"]:
         copy(Path(arguments[1]), ARTIFACTS / FLOW / BOARD)
-    with tempfile.TemporaryDirectory(prefix="lepton_") as build:
+    try:
+        scratch = tempfile.TemporaryDirectory(prefix="lepton_")
+    except OSError:
+        sys.exit("error: no folder can be written to; expected /tmp; start with --tmpfs /tmp.")
+    with scratch as build:
         link(ARTIFACTS / FLOW / BOARD, Path(build) / FLOW / BOARD)
         check(Path(build))
         if arguments[:1] != ["bake"]:
@@ -70,7 +74,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def check(build: Path) -> None:
-    """Ends this process where a stage would run again, before it does anything."""
+    """Ends this process where a stage would run again, before it takes time or anybody asks."""
     from lepton_hw.board import load_board
     from lepton_hw.errors import InputError, LeptonError
     from lepton_hw.flow import load_flow
@@ -79,16 +83,23 @@ def check(build: Path) -> None:
     from lepton_hw.progress import Progress, Task
 
     class Idle(Progress):
-        """Every stage that works opens a bar first, and none that is kept."""
+        """A stage that is kept says so and nothing else; one that works opens a bar before long."""
 
         @contextlib.contextmanager
         def task(self, title: str, total: int) -> Iterator[Task]:
+            self.refuse(title)
+            yield Task()
+
+        def say(self, line: str) -> None:
+            if not line.endswith(" unchanged"):
+                self.refuse(line)
+
+        def refuse(self, work: str) -> None:
             raise InputError(
-                f"{FLOW} for {BOARD} is not as this image would build it ('{title}' would run)",
+                f"{FLOW} for {BOARD} is not what this image would build (it began: {work})",
                 "artifacts of the same flow, board, code and package versions",
                 f"run 'lepton build {FLOW} --board {BOARD}' in the project, build the image again",
             )
-            yield  # makes it a generator
 
     try:
         flow, board, options = load_flow(FLOW), load_board(BOARD), Options(build, to="certify")

@@ -63,11 +63,11 @@ def test_an_image_without_the_design(program: ModuleType, tmp_path: Path) -> Non
     )
 
 
-def working(title: str | None) -> Callable[..., dict[str, Any]]:
-    """A build in which one stage works, or none."""
+def working(title: str | None, line: str = "train     unchanged") -> Callable[..., dict[str, Any]]:
+    """A build in which one stage works and shows it, or says so, or none does."""
 
     def build(flow: Any, board: Any, options: Any, progress: Progress) -> dict[str, Any]:
-        progress.say("train     unchanged")
+        progress.say(line)
         if title:
             with progress.task(title, 1):
                 raise AssertionError("it worked")
@@ -82,10 +82,14 @@ def test_nothing_is_built_at_the_start(
     built(tmp_path / "digits_cnn/pynq_z2", "certify")
     monkeypatch.setattr(pipeline, "build", working(None))
     program.check(tmp_path)
-    monkeypatch.setattr(pipeline, "build", working("train"))
-    with pytest.raises(SystemExit) as ended:
-        program.check(tmp_path)
-    assert "not as this image would build it ('train' would run)" in str(ended.value)
+    for stale, said in (
+        (working("train"), "train"),
+        (working(None, "stitch 1.2 s"), "stitch 1.2 s"),
+    ):
+        monkeypatch.setattr(pipeline, "build", stale)
+        with pytest.raises(SystemExit) as ended:
+            program.check(tmp_path)
+        assert f"not what this image would build (it began: {said});" in str(ended.value)
 
 
 def test_the_command(program: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
