@@ -77,6 +77,7 @@ def text_of_service() -> str:
         engine.fails = True
         assert _ask(server, "POST", "/classify", image.getvalue())[0] == 503
         assert _ask(server, "GET", "/v2/health/live", b"")[0] == 200
+        assert _ask(server, "GET", "/nothing", b"")[0] == 404
         return _ask(server, "GET", "/metrics", b"")[1].decode()
     finally:
         server.stop()
