@@ -99,7 +99,8 @@ class Service:
         if flat.shape[1] == 1 < len(labels):
             found = flat[:, 0]
         elif flat.shape[1] == len(labels):
-            found = (flat * np.asarray(subject.scale) + np.asarray(subject.bias)).argmax(axis=1)
+            scale, bias = subject.scale or (1.0,), subject.bias or (0.0,)
+            found = (flat * np.asarray(scale) + np.asarray(bias)).argmax(axis=1)
         else:
             return
         for index, count in zip(*np.unique(found, return_counts=True)):

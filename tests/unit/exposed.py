@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from service_cases import GOLDEN, FakeEngine
 
-from lepton_hw.onboard.engine import Engine, Subject
 from lepton_hw.onboard.errors import HardwareError
-from lepton_hw.onboard.golden import Golden
 from lepton_hw.onboard.http_routes import routes_of
 from lepton_hw.onboard.http_server import Address, Server
-from lepton_hw.onboard.open_inference import Tensor
 from lepton_hw.onboard.service import READY, Service
 
-INPUTS = np.arange(32, dtype=np.uint8).reshape(2, 4, 4, 1) % 16
 SAMPLE = re.compile(r"([a-z_:]+)(?:\{(.*)\})? \S+\Z")
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 
@@ -27,54 +24,27 @@ LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 Exposed = dict[str, dict[str, set[str]]]
 
 
-class FakeEngine(Engine):
-    """Three sums of the image, a sensor, and one call that fails when `fails` is set."""
-
-    def __init__(self) -> None:
-        subject = Subject(
-            digest="ab" * 32, where="a test",
-            input=Tensor("in", "UINT4", np.uint8, (4, 4, 1), "NHWC"),
-            output=Tensor("out", "INT8", np.int8, (3,), "NC"), scale=(0.1,), bias=(),
-            host_before=({"op": "decode", "mode": "L"},), host_after=("softmax", "argmax"),
-            labels=("a", "b", "c"), golden=Golden(INPUTS, self.infer(INPUTS)),
-        )  # fmt: skip
-        super().__init__(subject, 8)
-
-    fails = False
-
-    def checked(self, codes: np.ndarray) -> np.ndarray:
-        return codes.astype(np.uint8)
-
-    def infer(self, codes: np.ndarray) -> np.ndarray:
-        if self.fails:
-            self.fails = False
-            raise HardwareError("a transfer failed", "none to fail", "try again")
-        return codes.reshape(len(codes), 16)[:, :3].astype(np.int64)
-
-    def watts(self) -> dict[str, float]:
-        return {"total": 1.5}
-
-
 def text_of_service() -> str:
     """What ``/metrics`` says after images, codes, a wrong request, and an engine's error."""
-    engine = FakeEngine()
+    engine = FakeEngine(host_after=("softmax", "argmax"))
+    engine.rails = {"total": 1.5}
     service = Service(engine)
     server = Server(Address(port=0), routes_of(service, "m"), service)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         service.start()
         image = io.BytesIO()
-        Image.fromarray(INPUTS[0, :, :, 0]).save(image, "png")
-        tensor = {"name": "in", "shape": [1, 4, 4, 1], "datatype": "UINT8",
-                  "data": INPUTS[0].reshape(-1).tolist()}  # fmt: skip
+        Image.fromarray(GOLDEN[0].astype(np.uint8)).save(image, "png")
+        tensor = {"name": "input", "shape": list(GOLDEN.shape), "datatype": "UINT8",
+                  "data": GOLDEN.reshape(-1).tolist()}  # fmt: skip
         codes = json.dumps({"inputs": [tensor]}).encode()
         assert _ask(server, "POST", "/classify", image.getvalue())[0] == 200
         assert _ask(server, "POST", "/v2/models/m/infer", codes)[0] == 200
-        engine.fails = True
+        engine.errors = [HardwareError("a transfer failed", "none to fail", "try again")]
         assert _ask(server, "POST", "/v2/models/m/infer", codes)[0] == 503
         while service.state != READY:
             time.sleep(0.01)
-        engine.fails = True
+        engine.errors = [HardwareError("a transfer failed", "none to fail", "try again")]
         assert _ask(server, "POST", "/classify", image.getvalue())[0] == 503
         assert _ask(server, "GET", "/v2/health/live", b"")[0] == 200
         assert _ask(server, "GET", "/nothing", b"")[0] == 404
