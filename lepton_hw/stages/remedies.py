@@ -111,13 +111,17 @@ def _swap(model: Any, pool: Any, node: Any) -> None:
 
 def _absorb(model: Any, pad: Any) -> list[Remedy]:
     """Makes zeros around an image part of the convolutions that read it."""
+    from onnx import AttributeProto
+
     sides, consumers = _zeros_around(model, pad), model.find_consumers(pad.output[0]) or []
     last = pad.output[0] == model.graph.output[0].name
     if sides is None or last or any(node.op_type != "Conv" for node in consumers):
         return []
     for node in consumers:
-        given = next(a for a in node.attribute if a.name == "pads")
-        given.ints[:] = [own + more for own, more in zip(given.ints, sides, strict=True)]
+        own = next((a for a in node.attribute if a.name == "pads"), None)
+        if own is None:  # as lint sees it, before defaults are written out
+            own = node.attribute.add(name="pads", type=AttributeProto.INTS, ints=[0] * len(sides))
+        own.ints[:] = [size + more for size, more in zip(own.ints, sides, strict=True)]
         node.input[0] = pad.input[0]
     model.graph.node.remove(pad)
     names = ", ".join(node.name for node in consumers)
