@@ -3,6 +3,7 @@ that no search would choose; within random limits.
 """
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,18 @@ REFUSED = (
     r"FINN cannot build the windows of layer",
     r"the design needs [\d,.]+ ",
 )
+
+
+#: What it may say if its FIFOs must be shallower than a branch needs.
+SHORT = r"is short by \d+ beats? \(depth \d+, needs (\d+)\)"
+
+
+def may_be_refused(goal: Compile, said: str) -> bool:
+    """Whether a network may end with this sentence."""
+    short = re.search(SHORT, said)
+    if short is not None and goal.fifo_max_depth is not None:
+        return int(short[1]) > goal.fifo_max_depth
+    return any(re.search(known, said) for known in REFUSED)
 
 
 def random_goal(rng: np.random.Generator) -> Compile:

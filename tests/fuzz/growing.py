@@ -152,10 +152,12 @@ class Growing:
         self.height, self.width = self.behind(drawn)
 
     def branches(self) -> None:
-        """A sum or a concatenation of two 1×1 convolutions, or of one and what comes in."""
+        """A sum or a concatenation of two convolutions, or of one and what comes in."""
 
         def side(outputs: int, inner: Bits) -> nn.Module:
-            made = conv(self.channels, outputs, Window(1), inner)
+            kernel = tuple(self.pick([1, 1, 3]) if self.padded else 1 for _ in range(2))
+            window = Window(kernel, padding=tuple(k // 2 for k in kernel))
+            made = conv(self.channels, outputs, window, inner)
             return nn.Sequential(made, nn.BatchNorm2d(outputs))
 
         self.channels = self.two(self.pick([Sum, Join]), self.channels, side)
