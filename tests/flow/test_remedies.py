@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import numpy_helper
+from onnx import AttributeProto, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.util.cleanup import cleanup_model
@@ -127,6 +127,20 @@ def test_other_padding_is_refused(
     folder = ("--build-dir", str(tmp_path / "build"))
     assert run(["build", "--model", str(file), "--board", "pynq_z2", *folder]) == 1
     assert "(Pad) pads other than a convolution, or not with zeros" in capsys.readouterr().err
+
+
+def test_signs_are_not_padded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graph = Graph()
+    tensor = convolution(graph, graph.quantised("image", 4, 0.5), "first", (3, 2, 3, 3))
+    tensor = graph.node("BipolarQuant", [tensor, graph.constant("one", 1.0)], "signs")
+    tensor = convolution(graph, tensor, "second", (3, 3, 3, 3))
+    graph.nodes[-1].attribute.add(name="pads", type=AttributeProto.INTS, ints=[1, 0, 0, 0])
+    tensor = graph.quantised(tensor, 4, 0.5)
+    file = graph.save(tmp_path / "m.onnx", head(graph, tensor, 3 * 3 * 2), shape=IMAGE)
+    folder = ("--build-dir", str(tmp_path / "build"))
+    assert run(["build", "--model", str(file), "--board", "pynq_z2", *folder]) == 1
+    told = capsys.readouterr().err
+    assert "pads BIPOLAR codes with zeros, which are none of them" in told
 
 
 @pytest.mark.parametrize("operator", ["Add", "Concat"])
