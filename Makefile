@@ -82,10 +82,11 @@ check: $(STAMP)
 	@$(RUN)/mypy
 
 # Networks of the seeds from SEED on; one that failed fails again by its number: SEED=41 SEEDS=1.
+# -rs: what was refused, and in which words.
 SEED ?= 0
 fuzz: tools $(STAMP)
 	@LEPTON_SEED=$(SEED) LEPTON_EXAMPLES=$(if $(filter command line,$(origin SEEDS)),$(SEEDS),10) \
-		$(RUN)/python -m pytest -n $(JOBS) tests/fuzz
+		$(RUN)/python -m pytest -n $(JOBS) -rs tests/fuzz
 
 zoo: tools $(STAMP)
 	@$(RUN)/python -m benchmarks.zoo

@@ -22,17 +22,27 @@ def random_network(model: Model, shape: tuple[int, int, int], classes: int) -> A
     return calibrated(network, shape, np.random.default_rng(2))
 
 
-def calibrated(network: Any, shape: tuple[int, int, int], random: np.random.Generator) -> Any:
-    """The network after it has seen such images, its thresholds off integers."""
+def calibrated(
+    network: Any,
+    shape: tuple[int, int, int],
+    random: np.random.Generator,
+    codes: tuple[int, int] = (0, 255),
+) -> Any:
+    """The network after it has seen such images, its thresholds off integers.
+
+    `codes`: the smallest and the largest of a pixel.
+    """
     import torch
 
     from lepton_hw.models.network import door
     from lepton_hw.training.settle import settle
 
+    low, high = codes
     with torch.no_grad():
         for _ in range(CALIBRATION):
-            network.train()(door(random.integers(0, 256, (8, *shape)), network.flat))
-    settle(network, random.integers(0, 256, (8, *shape)))
+            images = random.integers(low, high + 1, (8, *shape))
+            network.train()(door(images, network.flat))
+    settle(network, random.integers(low, high + 1, (8, *shape)))
     return network
 
 

@@ -149,6 +149,8 @@ def specialize(
 ) -> ModelWrapper:
     """From a streamlined graph to FINN's hardware layers, each with its kernel, not yet folded."""
     print(f"signs in front of other than bipolar weights: {bare_signs(model)}", flush=True)
+    supported.require_padding_inside(model)
+    supported.require_zeros(model)
     model = steps.run(("step_convert_to_hw",), model)
     supported.require_mapped(model)
     if runtime_weights:

@@ -33,6 +33,8 @@ from lepton_hw.sim.simulator import Simulator
 FRAMES, MOST_FRAMES = 4, 64
 #: Cycles that the first run may take for the sake of more frames.
 SHORT_RUN = 200_000
+#: The least depth that FINN builds a FIFO of.
+LEAST = 2
 REMEDY = "raise compile.fifo_max_depth to what is needed"
 
 #: Writes the graph again below a folder, with FIFOs of these depths by name.
@@ -180,8 +182,9 @@ class _Sizer:
             frames = min(MOST_FRAMES, 2 * frames)
 
     def _capped(self, depths: Mapping[str, int]) -> Depths:
+        """Within the limit on depth, and no shallower than FIFOs are: a frame may be one beat."""
         most = self.limits.depth
-        return {name: min(d, most) if most else d for name, d in depths.items()}
+        return {n: max(LEAST, min(d, most) if most else d) for n, d in depths.items()}
 
     def _keeps_pace(self, gauged: GaugedDesign, batch: Frames, enough: Depths) -> bool:
         """Whether depths within the limit are enough; if not, the best of them are `found`."""

@@ -12,6 +12,31 @@ HARDWARE = "finn.custom_op.fpgadataflow"
 LAYERS = ("Conv", "MatMul", "Gemm", "MaxPool", "AveragePool")
 
 
+def require_padding_inside(model: ModelWrapper) -> None:
+    """Before conversion: FINN looks for axes in every Pad, and fails where there are none."""
+    alone = [node for node in model.graph.node if node.op_type == "Pad" and len(node.input) < 4]
+    if alone:
+        raise StageError(
+            f"layer {alone[0].name} (Pad) pads other than a convolution, or not with zeros",
+            "padding as zeros in front of a convolution",
+            "let the layer behind it pad",
+        )
+
+
+def require_zeros(model: ModelWrapper) -> None:
+    """Before conversion: FINN pads with zeros only, and signs have none."""
+    for node in model.graph.node:
+        if node.op_type != "Im2Col" or not any(getCustomOp(node).get_nodeattr("pad_amount")):
+            continue
+        kind = model.get_tensor_datatype(node.input[0])
+        if not kind.allowed(0):
+            raise StageError(
+                f"layer {node.name} pads {kind.name} codes with zeros, which are none of them",
+                "an activation with a code for zero in front of padding",
+                "quantise it to 0 and 1 behind a ReLU, or to 2 bits, or do not pad",
+            )
+
+
 def require_mapped(model: ModelWrapper) -> None:
     """After conversion: every node but a layout change at the input must be a hardware layer."""
     inputs = {value.name for value in model.graph.input}

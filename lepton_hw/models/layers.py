@@ -63,9 +63,10 @@ class Window:
     """The geometry of a convolution; a pair means (rows, columns)."""
 
     kernel: int | tuple[int, int]
-    stride: int = 1
+    stride: int | tuple[int, int] = 1
     padding: int | tuple[int, int] = 0
     groups: int = 1
+    dilation: int | tuple[int, int] = 1
 
 
 def conv(inputs: int, outputs: int, window: Window, bits: Bits) -> QuantConv2d:
@@ -76,6 +77,7 @@ def conv(inputs: int, outputs: int, window: Window, bits: Bits) -> QuantConv2d:
         window.kernel,
         stride=window.stride,
         padding=window.padding,
+        dilation=window.dilation,
         groups=window.groups,
         bias=False,
         **_weights(bits.weight),

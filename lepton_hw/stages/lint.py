@@ -193,6 +193,15 @@ def _smooth_resize(model: Any, node: Any) -> Iterator[Finding]:
         )
 
 
+def _padding(model: Any, node: Any) -> Iterator[Finding]:
+    if node.op_type == "Pad":
+        yield _finding(
+            node,
+            "padding is hardware only as zeros in front of a convolution",
+            "let the convolution behind it pad, with zeros",
+        )
+
+
 def _bit_widths(model: Any, node: Any) -> Iterator[Finding]:
     if node.op_type not in QUANT or len(node.input) < 4:
         return
@@ -235,6 +244,7 @@ CHECKS: tuple[Callable[[Any, Any], Iterator[Finding]], ...] = (
     _scale_before_pool,
     _float_thresholds,
     _smooth_resize,
+    _padding,
     _bit_widths,
     _scales,
 )

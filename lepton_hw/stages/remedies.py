@@ -1,8 +1,9 @@
 """Changes a QONNX graph where that alone makes it map to hardware, and says what it changed.
 
-A max-pool changes places with the monotone operators up to the quantiser behind it, which changes
-no value. The branches of a sum or a concatenation that have different scales are requantised to
-one, which may. Never trains; what it cannot mend it leaves as it is.
+A max-pool changes places with the monotone operators up to the quantiser behind it, and zeros that
+are padded in front of a convolution become its own; neither changes a value. The branches of a sum
+or a concatenation that have different scales are requantised to one, which may. Never trains; what
+it cannot mend it leaves as it is.
 """
 
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ def apply_remedies(model: Any) -> tuple[Remedy, ...]:
             done += _sink(model, node)
         elif node.op_type in JOINS:
             done += _equalise(model, node)
+        elif node.op_type == "Pad":
+            done += _absorb(model, node)
     if done:
         changed = model.transform(InferDataTypes(), make_deepcopy=False)
         assert changed.model is model.model
@@ -104,6 +107,47 @@ def _swap(model: Any, pool: Any, node: Any) -> None:
     place = nodes.index(pool)
     model.graph.node.remove(node)
     model.graph.node.insert(place, node)
+
+
+def _absorb(model: Any, pad: Any) -> list[Remedy]:
+    """Makes zeros around an image part of the convolutions that read it."""
+    from onnx import AttributeProto
+
+    sides, consumers = _zeros_around(model, pad), model.find_consumers(pad.output[0]) or []
+    last = pad.output[0] == model.graph.output[0].name
+    if sides is None or last or any(node.op_type != "Conv" for node in consumers):
+        return []
+    for node in consumers:
+        own = next((a for a in node.attribute if a.name == "pads"), None)
+        if own is None:  # as lint sees it, before defaults are written out
+            own = node.attribute.add(name="pads", type=AttributeProto.INTS, ints=[0] * len(sides))
+        own.ints[:] = [size + more for size, more in zip(own.ints, sides, strict=True)]
+        node.input[0] = pad.input[0]
+    model.graph.node.remove(pad)
+    names = ", ".join(node.name for node in consumers)
+    return [Remedy(pad.name, f"padding moved into {names}", exact=True)]
+
+
+def _zeros_around(model: Any, pad: Any) -> list[int] | None:
+    """Zeros before and behind rows and columns, as a convolution has them; None if it pads other.
+
+    See ONNX's operator Pad: sizes are an attribute before opset 11 and an input from there on.
+    """
+    known = {attribute.name: attribute for attribute in pad.attribute}
+    mode = known["mode"].s.decode() if "mode" in known else "constant"
+    names = [*pad.input[1:], "", "", ""]
+    sizes, fill = (model.get_initializer(name) if name else None for name in names[:2])
+    if "pads" in known:
+        sizes = np.array(known["pads"].ints)
+    other = "value" in known and known["value"].f != 0
+    if mode != "constant" or other or names[2] or sizes is None or len(sizes) != 8:
+        return None
+    if (names[1] and (fill is None or np.any(fill != 0))) or np.any(sizes < 0):
+        return None
+    before, after = sizes[:4], sizes[4:]
+    if np.any(before[:2]) or np.any(after[:2]):
+        return None
+    return [int(size) for size in (*before[2:], *after[2:])]
 
 
 def _equalise(model: Any, join: Any) -> list[Remedy]:

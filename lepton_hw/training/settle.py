@@ -22,7 +22,7 @@ SHIFTS = np.array(sorted(np.linspace(-0.5, 0.5, 101), key=abs))
 #: Distance from the nearest integer that is enough; a 24-bit float needs far less.
 ENOUGH = 0.05
 #: Layers that pass codes on as they are.
-UNSCALED = (nn.MaxPool2d, nn.UpsamplingNearest2d, Concat)
+UNSCALED = (nn.MaxPool2d, nn.UpsamplingNearest2d, nn.ZeroPad2d, Concat)
 WATCHED = (
     QuantConv2d,
     QuantLinear,

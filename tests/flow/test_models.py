@@ -5,13 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import Sequential, ZeroPad2d
 
+from benchmarks.networks import calibrated
 from lepton_hw import models
 from lepton_hw.contract import InputContract
 from lepton_hw.errors import InputError
 from lepton_hw.executors.qonnx_executor import QonnxExecutor
 from lepton_hw.executors.torch_executor import TorchExecutor
 from lepton_hw.flow import Model
+from lepton_hw.models.layers import Bits, Window, conv_block
 from lepton_hw.models.network import Network, door
 from lepton_hw.stages.qonnx_file import export_qonnx
 from lepton_hw.training.settle import ENOUGH, settle
@@ -99,6 +102,29 @@ def test_settled_thresholds_keep_away_from_integers(name: str) -> None:
     assert changed
     assert all(k.endswith("running_mean") for k in changed)
     assert settle(built, frame) == pytest.approx(margin, abs=1e-3)
+
+
+def test_thresholds_behind_padding_and_wide_windows_are_settled(tmp_path: Path) -> None:
+    """Strides and dilations that differ by axis, zeros on one side: PyTorch's integers in QONNX."""
+    torch.manual_seed(1)
+    bits, shape = Bits(3, 3, padded=True), (9, 7, 2)
+    window = Window((3, 2), stride=(2, 1), dilation=(2, 3))
+    layers = [*conv_block(2, 4, Window(1), bits), ZeroPad2d((1, 0, 2, 0))]
+    features = Sequential(*layers, *conv_block(4, 3, window, bits))
+    built = calibrated(Network(features, 3 * 4 * 5, CLASSES, bits), shape, np.random.default_rng(2))
+    norm = features[-2]
+    norm.running_mean += 0.5
+    moved = norm.running_mean.clone()
+    codes = np.random.default_rng(3).integers(0, 256, (6, *shape))
+    settle(built, codes)
+    assert not torch.equal(norm.running_mean, moved)
+
+    entry, output = built.ports(shape, "UINT8")
+    door_of = InputContract(input=entry, output=output)
+    export_qonnx(built, door_of.input, tmp_path / "model.onnx")
+    expected = TorchExecutor(built, door_of).infer(codes)
+    assert expected.any()
+    assert (QonnxExecutor(tmp_path / "model.onnx", door_of).infer(codes) == expected).all()
 
 
 def test_two_bit_weights_are_int2_without_their_lowest_value(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from onnx import AttributeProto, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.util.cleanup import cleanup_model
@@ -90,6 +92,57 @@ def test_a_pool_does_not_pass_a_falling_gain(tmp_path: Path) -> None:
     assert [finding.automatic for finding in lint_file(file)] == [False]
 
 
+def padded(path: Path, operator: str = "Conv", fill: float = 0.0, rows: int = 2) -> Path:
+    """image → Quant → Pad of one side of rows and columns → an operator with a 2×2 window."""
+    graph = Graph()
+    tensor = graph.quantised("image", 4, 0.5)
+    sizes = np.array([0, 0, rows, 0, 0, 0, 0, 1], np.int64)
+    graph.constants.append(numpy_helper.from_array(sizes, "sizes"))
+    tensor = graph.node("Pad", [tensor, "sizes", graph.constant("fill", fill)], "padded")
+    if operator == "Conv":
+        tensor = convolution(graph, tensor, "conv", (3, 2, 2, 2))
+        tensor = graph.quantised(tensor, 4, 0.5)
+        return graph.save(path, head(graph, tensor, 3 * (5 + rows) * 6), shape=IMAGE)
+    tensor = graph.node(operator, [tensor], "pool", kernel_shape=[2, 2], strides=[1, 1])
+    return graph.save(path, head(graph, tensor, 2 * (5 + rows) * 6), shape=IMAGE)
+
+
+def test_padding_moves_into_the_convolution(tmp_path: Path) -> None:
+    file = padded(tmp_path / "m.onnx")
+    given, model, remedies = mended(file)
+    assert [str(r) for r in remedies] == ["Pad_0: padding moved into Conv_0 (exact)"]
+    assert not model.get_nodes_by_op_type("Pad")
+    for seed in range(20):
+        assert np.array_equal(outputs(given, seed), outputs(model, seed))
+    assert [finding.automatic for finding in lint_file(file)] == [True]
+
+
+@pytest.mark.parametrize("given", [{"operator": "MaxPool"}, {"fill": 1.0}, {"rows": -1}])
+def test_other_padding_is_refused(
+    given: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = padded(tmp_path / "m.onnx", **given)
+    assert mended(file)[2] == ()
+    assert [finding.automatic for finding in lint_file(file)] == [False]
+    folder = ("--build-dir", str(tmp_path / "build"))
+    assert run(["build", "--model", str(file), "--board", "pynq_z2", *folder]) == 1
+    assert "(Pad) pads other than a convolution, or not with zeros" in capsys.readouterr().err
+
+
+def test_signs_are_not_padded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graph = Graph()
+    tensor = convolution(graph, graph.quantised("image", 4, 0.5), "first", (3, 2, 3, 3))
+    tensor = graph.node("BipolarQuant", [tensor, graph.constant("one", 1.0)], "signs")
+    tensor = convolution(graph, tensor, "second", (3, 3, 3, 3))
+    graph.nodes[-1].attribute.add(name="pads", type=AttributeProto.INTS, ints=[1, 0, 0, 0])
+    tensor = graph.quantised(tensor, 4, 0.5)
+    file = graph.save(tmp_path / "m.onnx", head(graph, tensor, 3 * 3 * 2), shape=IMAGE)
+    folder = ("--build-dir", str(tmp_path / "build"))
+    assert run(["build", "--model", str(file), "--board", "pynq_z2", *folder]) == 1
+    told = capsys.readouterr().err
+    assert "pads BIPOLAR codes with zeros, which are none of them" in told
+
+
 @pytest.mark.parametrize("operator", ["Add", "Concat"])
 @pytest.mark.parametrize(
     ("two", "bits", "exact"), [(0.5, [5], True), (0.3, [5], False), (30.0, [2, 8], False)]
@@ -117,6 +170,7 @@ def test_equal_scales_are_left_alone(tmp_path: Path) -> None:
         lambda path: pooled(path, "gain", "relu", "pool", "quant"),
         lambda path: joined(path, "Add", 0.25, 0.3),
         lambda path: joined(path, "Add", 0.25, 0.3, unsigned=True),
+        padded,
     ],
 )
 def test_what_was_mended_maps(make: Callable[[Path], Path], tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """The search for shallower FIFOs and FINN's rule, on designs that are only pretended."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lepton_hw.compiler import fifo_search
+from lepton_hw.compiler import fifo_search, fifo_sizing
 from lepton_hw.compiler.fifo_search import CHEAP, Trials, shrink
+from lepton_hw.compiler.fifo_sizing import Limits, size_fifos
 from lepton_hw.compiler.finn_fifos import rounded
+from lepton_hw.compiler.graph import Graph, Kernel, Pin
+from lepton_hw.design import Edge
 from lepton_hw.progress import SILENT, TimeLimit, TimeUp
 from lepton_hw.sim.deadlock import Deadlock
 from lepton_hw.sim.gauges import needed
@@ -89,3 +93,33 @@ def test_a_time_limit_ends_work_where_it_reports() -> None:
     short = TimeLimit(SILENT, 1e-9)
     with pytest.raises(TimeUp), short.task("work", 1):
         pass
+
+
+@pytest.mark.parametrize(("limit", "depths"), [(None, [2, 40]), (8, [2, 8])])
+def test_without_time_a_fifo_holds_a_frame_and_no_less_than_finn_builds(
+    limit: int | None, depths: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame of one beat behind a layer that is not folded, and one of forty."""
+    monkeypatch.setattr(fifo_sizing, "stitch", lambda *_: None)
+    monkeypatch.setattr(fifo_sizing, "GaugedDesign", lambda *_: None)
+    edges = [stream("one", 1), stream("many", 40)]
+    graph = Graph(kernels=tuple(map(fifo, edges)), edges=tuple(edges), inputs=(), outputs=())
+    hasty = Limits(depth=limit, seconds=1e-9)
+    found = size_fifos(graph, tmp_path, tmp_path / "scratch", lambda *_: graph, hasty)
+    assert found.timed_out
+    assert list(found.depths.values()) == depths
+
+
+def stream(tensor: str, beats: int) -> Edge:
+    return Edge(
+        tensor=tensor, producer="", consumer="", dtype="UINT8", bits=8, width=8,
+        shape=(1, beats), folded_shape=(1, beats, 1),
+    )  # fmt: skip
+
+
+def fifo(edge: Edge) -> Kernel:
+    pin = Pin(port="out0_V", tensor=edge.tensor)
+    return Kernel(
+        name=f"fifo_{edge.tensor}", op="StreamingFIFO_rtl", module="fifo", files=(), library=(),
+        inputs=(), outputs=(pin,), depth=2,
+    )  # fmt: skip
