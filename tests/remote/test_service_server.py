@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 def test_a_service_behind_ssh(server: Server, folder: Path) -> None:
-    from test_http_command import ready
+    from service_cases import ready
 
     port, host = free_port(), f"127.0.0.1:{server.port}"
     argv = [sys.executable, "-c", NEAR, str(UNIT / "service_far_end.py"), str(folder),

@@ -1,6 +1,12 @@
-"""An engine that computes on the CPU what the small design does, as slow and as wrong as asked."""
+"""An engine that computes on the CPU what the small design does, as slow and as wrong as asked; a
+driver of it as a program; and questions to a service.
+"""
 
+import http.client
 import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +19,8 @@ from lepton_hw.onboard.open_inference import Tensor
 from lepton_hw.onboard.packing import container_of
 
 GOLDEN = random_batch(9)
+#: The driver with the fake of the registers.
+PROGRAM = Path(__file__).parent / "service_far_end.py"
 
 
 def subject(**more: Any) -> Subject:
@@ -68,3 +76,16 @@ class FakeEngine(Engine):
 
     def close(self) -> None:
         self.closed = True
+
+
+def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def ready(port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/v2/models/net/ready")
+    return connection.getresponse().status

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_http_command import PROGRAM, ready
+from service_cases import PROGRAM, ready
 
 from lepton_hw.errors import StageError
 from lepton_hw.tools import driver_service

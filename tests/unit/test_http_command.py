@@ -1,6 +1,5 @@
 """``driver.py --http`` as a process: it says where it is, answers, and ends as it should."""
 
-import http.client
 import os
 import re
 import signal
@@ -13,16 +12,13 @@ from typing import Any
 
 import pytest
 from onboard_cases import fake
-from service_cases import FakeEngine
+from service_cases import PROGRAM, FakeEngine, ready
 
 from lepton_hw.onboard import http_command, service
 from lepton_hw.onboard.command import main
 from lepton_hw.onboard.errors import HardwareError, InputError
 from lepton_hw.onboard.http_command import check_name, unit
 from lepton_hw.onboard.http_server import Address
-
-#: The driver with the fake of the registers.
-PROGRAM = Path(__file__).parent / "service_far_end.py"
 
 
 @contextmanager
@@ -42,12 +38,6 @@ def served(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], in
             yield process, int(found[1])
         finally:
             process.kill()
-
-
-def ready(port: int) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", "/v2/models/net/ready")
-    return connection.getresponse().status
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from onboard_cases import SHAPE, network, random_batch
 from PIL import Image
-from service_cases import FakeEngine
-from test_service import until
+from service_cases import FakeEngine, until
 
 from lepton_hw.onboard import http_server
 from lepton_hw.onboard.errors import DesignError, InputError

@@ -2,26 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from onboard_cases import network, random_batch
-from service_cases import GOLDEN, FakeEngine
+from service_cases import GOLDEN, FakeEngine, until
 
 from lepton_hw.onboard import service as service_module
 from lepton_hw.onboard.batching import Batcher, Busy
 from lepton_hw.onboard.errors import HardwareError, InputError
 from lepton_hw.onboard.golden import Golden, Wrong
 from lepton_hw.onboard.service import Service, Settings
-
-
-def until(true: Callable[[], object], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.fixture
