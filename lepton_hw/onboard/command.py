@@ -20,8 +20,9 @@ import numpy as np
 
 from . import bench, http_command, output
 from .accelerator import Accelerator
-from .engine import VECTORS, BoardEngine
-from .errors import DesignError, DriverError, HardwareError
+from .engine import BoardEngine
+from .errors import DriverError, HardwareError
+from .golden import read_golden
 from .http_command import unit
 from .http_server import parse_address
 from .manifest import check_files, read_manifest
@@ -139,13 +140,8 @@ def selftest(accelerator: Accelerator) -> str:
 
     Raises `HardwareError` with the first integer that is another one.
     """
-    path = accelerator.manifest.folder / VECTORS
-    if VECTORS not in accelerator.manifest.files:
-        raise DesignError(
-            f"design.json lists no {VECTORS}", "golden vectors", "deploy it with vectors"
-        )
-    with np.load(str(path), allow_pickle=False) as vectors:
-        inputs, expected = vectors["inputs"], vectors["outputs"]
+    golden = read_golden(accelerator.manifest)
+    inputs, expected = golden.inputs, golden.outputs
     for count in sorted({min(count, len(inputs)) for count in (1, 2, 7, len(inputs))}):
         found = accelerator.infer(inputs[:count])
         wrong = np.argwhere(found != expected[:count])

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import images
-from .errors import DesignError
-from .golden import Golden
+from .golden import Golden, read_golden
 from .open_inference import Tensor
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from .accelerator import Accelerator
 
     Codes = NDArray[Any]
-
-VECTORS = "vectors.npz"
 
 
 class _Content(io.BytesIO):
@@ -85,12 +82,6 @@ class BoardEngine(Engine):
 
     def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator, manifest = accelerator, accelerator.manifest
-        if VECTORS not in manifest.files:
-            raise DesignError(
-                f"design.json lists no {VECTORS}", "golden vectors", "deploy it with vectors"
-            )
-        with np.load(str(manifest.folder / VECTORS), allow_pickle=False) as vectors:
-            golden = Golden(vectors["inputs"], vectors["outputs"])
         doors = []
         for name, door in (("input", manifest.input), ("output", manifest.output)):
             packing = door.packing
@@ -105,7 +96,7 @@ class BoardEngine(Engine):
             host_before=manifest.host_before,
             host_after=manifest.host_after,
             labels=manifest.labels,
-            golden=golden,
+            golden=read_golden(manifest),
         )
         super().__init__(subject, accelerator.batch)
         self._rails = accelerator.power_rails()

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from .errors import HardwareError
+from .errors import DesignError, HardwareError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .manifest import Manifest
+
     Codes = NDArray[Any]
+
+
+VECTORS = "vectors.npz"
 
 
 class Wrong(HardwareError):
@@ -55,3 +60,13 @@ class Golden:
                 "do not trust this service's answers; start it again, and see the supply and "
                 "the temperature of the board",
             )
+
+
+def read_golden(manifest: Manifest) -> Golden:
+    """Those of a deployment; raises `DesignError` where it has none."""
+    if VECTORS not in manifest.files:
+        raise DesignError(
+            f"design.json lists no {VECTORS}", "golden vectors", "deploy it with vectors"
+        )
+    with np.load(str(manifest.folder / VECTORS), allow_pickle=False) as vectors:
+        return Golden(vectors["inputs"], vectors["outputs"])
