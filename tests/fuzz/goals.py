@@ -25,10 +25,10 @@ REFUSED = (
     r"FINN cannot build the windows of layer",
     r"the design needs [\d,.]+ ",
 )
-
-
 #: What it may say if its FIFOs must be shallower than a branch needs.
 SHORT = r"is short by \d+ beats? \(depth \d+, needs (\d+)\)"
+#: What it may say if weights are to be written that a drawn folding puts into the units.
+EMBEDDED = r"none of the network's \d+ matrix layers can have weights that are written at run time"
 
 
 def may_be_refused(goal: Compile, said: str) -> bool:
@@ -36,6 +36,8 @@ def may_be_refused(goal: Compile, said: str) -> bool:
     short = re.search(SHORT, said)
     if short is not None and goal.fifo_max_depth is not None:
         return int(short[1]) > goal.fifo_max_depth
+    if goal.folding and goal.runtime_weights and re.search(EMBEDDED, said):
+        return True
     return any(re.search(known, said) for known in REFUSED)
 
 
