@@ -13,7 +13,8 @@ from lepton_hw.reference.layers import layer
 from lepton_hw.reference.products import exact_floats, has_fast_int8
 
 #: Bytes of tensors alive at once that a chunk of frames is cut to: a CPU's cache, a card's memory.
-CPU_BYTES, CUDA_BYTES = 16 << 20, 2 << 30
+#: Of 8 MB and more malloc gives each block back to the system, and every page faults in again.
+CPU_BYTES, CUDA_BYTES = 4 << 20, 2 << 30
 MOST_FRAMES = {"cpu": 256, "cuda": 65536}
 
 
