@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from benchmarks.table import write
 from lepton_hw.board import load_board
 from lepton_hw.flow import load_flow
 from lepton_hw.pipeline import Options, build
+from lepton_hw.stages.deploy import golden_vectors
 from lepton_hw.stages.export import Exported
 from lepton_hw.stages.simulate import Simulated
 
@@ -139,12 +139,10 @@ def main() -> None:
     exported, simulated = done["export"], done["simulate"]
     assert isinstance(exported, Exported)
     assert isinstance(simulated, Simulated)
-    outputs = np.load(simulated.path("outputs.npz"))["codes"]
-    inputs = np.load(Path(exported.path("vectors.npz")))["inputs"][: len(outputs)]
+    vectors = golden_vectors(exported, simulated)
     with served() as port:
         rounds = [
-            [once(port, (inputs, outputs), clients, size) for clients, size in CASES]
-            for _ in range(ROUNDS)
+            [once(port, vectors, clients, size) for clients, size in CASES] for _ in range(ROUNDS)
         ]
     rows = []
     for (clients, size), found in zip(CASES, zip(*rounds, strict=True), strict=True):

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lepton_hw.board import Board
@@ -32,6 +31,7 @@ from lepton_hw.pipeline import Options, build
 from lepton_hw.progress import SILENT, Progress
 from lepton_hw.stages.bitstream import digest_of
 from lepton_hw.stages.compile import Compiled
+from lepton_hw.stages.deploy import golden_vectors
 from lepton_hw.stages.export import Exported
 from lepton_hw.stages.simulate import Simulated
 from lepton_hw.stages.stitch import Stitched
@@ -121,11 +121,11 @@ def _engine(
     assert isinstance(compiled, Compiled)
     assert isinstance(simulated, Simulated)
     assert isinstance(stitched, Stitched)
-    outputs = np.load(simulated.path("outputs.npz"))["codes"]
-    inputs = np.load(exported.path("vectors.npz"))["inputs"][: len(outputs)]
     contract = exported.contract
     executor = ReferenceExecutor(compiled.path("finn.onnx"), contract, DEVICES[kind])
-    subject = subject_of(contract, digest_of(stitched), kind, Golden(inputs, outputs))
+    subject = subject_of(
+        contract, digest_of(stitched), kind, Golden(*golden_vectors(exported, simulated))
+    )
     return IntegerEngine(subject, executor, BATCHES[kind])
 
 

@@ -66,7 +66,7 @@ def serve_command(  # noqa: PLR0913 – each is an option of the command line
     serving.driver_arguments(value, str(address), check_seconds)  # refused before anything is built
     folder = deployment_for(place, flow, board, toolchain, build_dir)
     driver_service.serve(
-        place, folder, target or places.target_of(value.name), (address.host, address.port),
+        place, folder, target or places.target_of(value.name), str(address),
         lambda where: serving.driver_arguments(value, where, check_seconds),
         opt.ssh_options(identity),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lepton_hw.artifacts import Artifact, digest, file_digest
 from lepton_hw.board import Board
@@ -44,8 +45,7 @@ def run(
 
     The vectors are those that ran through the RTL, certified by then.
     """
-    codes = np.load(simulated.path("outputs.npz"))["codes"]
-    inputs = np.load(exported.path("vectors.npz"))["inputs"][: len(codes)]
+    inputs, codes = golden_vectors(exported, simulated)
     file, shown, clock = bitstream
     weights = stitched.path(WEIGHTS)  # where they can be rewritten
     with progress.task("deploy", 1) as task:
@@ -56,6 +56,14 @@ def run(
         )  # fmt: skip
         task.advance()
     return Deployed(design_digest=shown, vectors=len(codes))
+
+
+def golden_vectors(
+    exported: Exported, simulated: Simulated
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Input codes that ran through the RTL, and the output codes that it gave."""
+    outputs = np.load(simulated.path("outputs.npz"))["codes"]
+    return np.load(exported.path("vectors.npz"))["inputs"][: len(outputs)], outputs
 
 
 def digest_of_files(bitfile: Path) -> str:

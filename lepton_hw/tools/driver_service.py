@@ -28,20 +28,20 @@ def serve(
     place: places.Place,
     folder: Path,
     target: str,
-    listen: tuple[str, int],
+    listen: str,
     arguments: Callable[[str], tuple[str, ...]],
     options: ssh.Options | None = None,
 ) -> None:
     """Returns when the driver was ended by Ctrl-C or SIGTERM; raises `StageError` where it failed.
 
-    `listen` is host and port of this machine; `arguments` makes those of ``driver.py`` from the
+    `listen` is HOST:PORT of this machine; `arguments` makes those of ``driver.py`` from the
     HOST:PORT that it is to listen on. `folder` and `target` are as in `place.run_driver`.
     """
     if place.kind == "ssh":
         _there(place, target, listen, arguments, options or ssh.Options())
         return
     with places.reached(place, folder) as found:
-        argv, variables = places.driver_here(found, folder, arguments(_joined(*listen)))
+        argv, variables = places.driver_here(found, folder, arguments(listen))
         variables["PYTHONWARNINGS"] = "ignore"  # of pynq, about sensors that a PC lacks
         try:
             process = subprocess.Popen(
@@ -95,11 +95,11 @@ def _pass_on(stream: IO[str], said: list[str]) -> None:
 def _there(
     place: places.Place,
     target: str,
-    listen: tuple[str, int],
+    listen: str,
     arguments: Callable[[str], tuple[str, ...]],
     options: ssh.Options,
 ) -> None:
-    if not listen[1]:
+    if listen.endswith(":0"):
         raise InputError(
             "the port is 0, any free one", "a number, since SSH must know it", "pass one"
         )
@@ -110,12 +110,12 @@ def _there(
             f"{host} gives no port ({asked.stderr.strip()[-200:]})", "a free one", "look at it"
         )
     far = f"127.0.0.1:{asked.stdout.strip()}"
-    forward = replace(options, forward=f"{_joined(*listen)}:{far}")
+    forward = replace(options, forward=f"{listen}:{far}")
     command = ssh.as_root(["python3", "driver.py", *arguments(far)], target)
     with ssh.Ssh(host, forward).open(command) as channel:
         try:
             for line in channel.reader:
-                shown = line.decode(errors="replace").replace(far, _joined(*listen))
+                shown = line.decode(errors="replace").replace(far, listen)
                 print(shown, end="", flush=True)
             code = channel.wait()
         except KeyboardInterrupt:
@@ -127,7 +127,3 @@ def _there(
         if failure is not None:
             raise failure
         places.require_success(places.Ran(code, b"", channel.said()), place)
-
-
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
 from lepton_hw import artifacts
 from lepton_hw.errors import InputError, LeptonError
@@ -19,7 +19,7 @@ from lepton_hw.progress import SILENT
 from lepton_hw.stages import adopt
 from lepton_hw.stages.export import Exported
 
-from .tiny_onnx import FEATURES, Graph, dense, weights
+from .tiny_onnx import FEATURES, Graph, dense, weights, weights_elsewhere
 
 
 def adopted(file: Path, folder: Path, **values: object) -> Exported:
@@ -193,17 +193,8 @@ def test_no_file_or_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("hidden", [False, True])
 def test_a_tensor_in_another_file_is_not_fetched(tmp_path: Path, hidden: bool) -> None:
     """Neither as an initializer nor inside a Constant node."""
-    (tmp_path / "secret").write_bytes(bytes(FEATURES * 4 * 4))
     file = dense(tmp_path / "m.onnx")
-    model = onnx.load(str(file))
-    tensor = next(t for t in model.graph.initializer if t.name == "weight0")
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="secret")
-    if hidden:
-        model.graph.node.insert(0, helper.make_node("Constant", [], ["weight0"], value=tensor))
-        model.graph.initializer.remove(tensor)
-    file.write_bytes(model.SerializeToString())
+    weights_elsewhere(file, hidden)
     assert "keeps tensor 'weight0' in another file; expected a model in one file" in refused(
         file, tmp_path
     )

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from onnx import helper
 
 from lepton_hw import reference
 from lepton_hw.errors import InputError, StageError
 
-from .tiny_onnx import FEATURES, dense
+from .tiny_onnx import FEATURES, dense, weights_elsewhere
 from .tiny_onnx import Graph as TinyGraph
 
 
@@ -76,17 +75,8 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("hidden", [False, True])
 def test_no_other_file_is_read(tmp_path: Path, hidden: bool) -> None:
     """Neither for an initializer nor for the tensor inside a Constant node."""
-    (tmp_path / "secret").write_bytes(bytes(FEATURES * 4 * 4))
     file = typed(dense(tmp_path / "m.onnx"))
-    model = onnx.load(str(file))
-    tensor = next(t for t in model.graph.initializer if t.name == "weight0")
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="secret")
-    if hidden:
-        model.graph.node.insert(0, helper.make_node("Constant", [], ["weight0"], value=tensor))
-        model.graph.initializer.remove(tensor)
-    file.write_bytes(model.SerializeToString())
+    weights_elsewhere(file, hidden)
     with pytest.raises(InputError) as error:
         reference.load(file)
     assert str(error.value) == (

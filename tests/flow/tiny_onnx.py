@@ -120,3 +120,17 @@ def dense(
     if head:
         tensor = graph.node(head, [tensor], "probabilities", axis=1)
     return graph.save(path, tensor, batch=batch)
+
+
+def weights_elsewhere(file: Path, hidden: bool) -> None:
+    """Moves the first weights of `dense` to a file beside, named by a Constant node if `hidden`."""
+    (file.parent / "secret").write_bytes(bytes(FEATURES * 4 * 4))
+    model = onnx.load(str(file))
+    tensor = next(t for t in model.graph.initializer if t.name == "weight0")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="secret")
+    if hidden:
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["weight0"], value=tensor))
+        model.graph.initializer.remove(tensor)
+    file.write_bytes(model.SerializeToString())

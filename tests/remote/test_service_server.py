@@ -30,7 +30,7 @@ ssh.as_root = lambda command, target: [sys.executable, far_end, folder, *command
 files = {name: Path(server) / value for name, value in (
     ("identity", "user"), ("known_hosts", "known_hosts"), ("config", "client"))}
 driver_service.serve(
-    Place("ssh", host), Path(folder), "there", ("127.0.0.1", int(port)),
+    Place("ssh", host), Path(folder), "there", f"127.0.0.1:{port}",
     lambda where: ("--http", where, "--name", "net", "--tied"), ssh.Options(**files, alive=1),
 )
 """
@@ -72,5 +72,5 @@ def test_a_service_behind_ssh(server: Server, folder: Path) -> None:
 def test_a_port_must_be_known(server: Server, folder: Path) -> None:
     with pytest.raises(InputError, match="the port is 0"):
         driver_service.serve(
-            Place("ssh", "127.0.0.1"), folder, "", ("127.0.0.1", 0), lambda where: (), Options()
+            Place("ssh", "127.0.0.1"), folder, "", "127.0.0.1:0", lambda where: (), Options()
         )

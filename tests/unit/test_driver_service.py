@@ -28,7 +28,7 @@ from lepton_hw.tools.place import Place
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 driver_service.serve(
-    Place("virtual"), Path(sys.argv[1]), "", ("127.0.0.1", 0),
+    Place("virtual"), Path(sys.argv[1]), "", "127.0.0.1:0",
     lambda where: ("--http", where, "--name", "net", "--tied"),
 )
 """
@@ -96,7 +96,7 @@ def test_what_the_driver_refuses_is_a_sentence(
     monkeypatch.setenv("FLIP", "--flip")
     with pytest.raises(StageError, match=r"on virtual, golden vector \(0, 0\) gives"):
         driver_service.serve(
-            Place("virtual"), board, "", ("127.0.0.1", 0), lambda where: ("--http", where)
+            Place("virtual"), board, "", "127.0.0.1:0", lambda where: ("--http", where)
         )
     assert capfd.readouterr().err == "a line of another package\n"  # and the sentence once
 
@@ -105,5 +105,5 @@ def test_a_python_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(os.environ, "PATH", str(folder))
     with pytest.raises(StageError, match="python3 could not be started"):
         driver_service.serve(
-            Place("local"), folder, "", ("127.0.0.1", 0), lambda where: ("--http", where)
+            Place("local"), folder, "", "127.0.0.1:0", lambda where: ("--http", where)
         )

@@ -19,12 +19,18 @@ def _hold(folder: Path, held: Any, release: Any) -> None:
         release.wait(60)
 
 
-def test_a_second_build_waits_and_is_told_who_holds_it(tmp_path: Path) -> None:
+def _holder(folder: Path) -> tuple[Any, Any]:
+    """A process that holds the lock, and the event that lets go of it."""
     context = mp.get_context("spawn")
     held, release = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, held, release))
+    holder = context.Process(target=_hold, args=(folder, held, release))
     holder.start()
     assert held.wait(60)
+    return holder, release
+
+
+def test_a_second_build_waits_and_is_told_who_holds_it(tmp_path: Path) -> None:
+    holder, release = _holder(tmp_path)
     told: list[str] = []
 
     def waiting(who: str) -> None:
@@ -46,11 +52,7 @@ def test_a_free_lock_is_taken_at_once(tmp_path: Path) -> None:
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    context = mp.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, held, release))
-    holder.start()
-    assert held.wait(60)
+    holder, _ = _holder(tmp_path)
     holder.kill()
     holder.join(60)
     told: list[str] = []
